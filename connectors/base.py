@@ -1,0 +1,141 @@
+"""What a connector declares and does. One module (or package) per system under `connectors/`, found by scanning.
+
+A connector is class attributes and a few verbs; everything that repeats (HTTP, retries, limits, verdicts, paging) is in
+`connectors.http`. It never sees a golden record, a table or Prefect: it turns vendor answers into the shapes of
+`kernel.records` and vendor errors into the fates of `kernel.errors`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+from connectors.http import Http
+from kernel.errors import Stop
+from kernel.records import Action, Check, Cursor, Delivered, FieldInfo, Page, SourceRecord, WebhookRequest, WriteItem, WriteOutcome
+
+
+class WriteClass(StrEnum):
+    """How a write stays single when its answer is lost."""
+
+    UPSERT = "A"  # by our key: resend
+    IDEMPOTENCY_KEY = "B"  # resend with the same key and body, inside the window
+    CONFLICT = "C"  # a second create answers 409 with the existing id
+    SEARCH_FIRST = "D"  # nothing helps: look for our key after the settle time
+    APPEND_ONLY = "E"  # at least once, said so
+
+
+class Deletes(StrEnum):
+    """How a stream learns that an object is gone."""
+
+    NONE = "none"  # it does not
+    IN_STREAM = "in_stream"  # the incremental read carries tombstones
+    SWEEP = "sweep"  # only a complete read shows what is missing
+
+
+@dataclass(frozen=True, slots=True)
+class WriteSpec:
+    """How a resource is written. Durations are the vendor's, with the source named in the connector's docstring."""
+
+    write_class: WriteClass
+    ext_field: str  # the vendor field that holds our ext_key; unique there for class A
+    batch_size: int = 1
+    actions: frozenset[Action] = frozenset({Action.UPSERT})
+    references: Mapping[str, str] = field(default_factory=dict)  # reference name -> resource it may point to
+    read_only: frozenset[str] = frozenset()  # never sent; refused at activation
+    settle: timedelta = timedelta(seconds=60)  # last possible send -> a miss in `find` proves "not applied"
+    key_window: timedelta | None = None  # class B: how long the vendor remembers a key, less a margin
+    max_processing: timedelta = timedelta(seconds=60)  # a request sent this long ago can no longer land
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One vendor-side type and what this connector can do with it."""
+
+    name: str
+    id: str = "id"  # dotted path of the vendor id
+    updated_at: str | None = None  # dotted path of the version's time; orders versions
+    readable: bool = True
+    incremental: bool = True  # `read` honours a cursor; otherwise every read is complete
+    safety_lag: timedelta = timedelta(0)  # the vendor's index trails its truth by this much: the cursor never passes start - lag
+    lookback: timedelta = timedelta(0)  # re-read this much before the cursor each time
+    deletes: Deletes = Deletes.NONE
+    volatile: tuple[str, ...] = ()  # dotted paths that change without the content changing: left out of the hash
+    write: WriteSpec | None = None
+    backfill: bool = False  # `read(…, window=)` can be bounded in time
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A documented request limit: at most `calls` in any `per` seconds."""
+
+    calls: int
+    per: float
+
+
+class ConnectorSettings(BaseModel):
+    """Base of every connector's settings: unknown names are refused, values never shown in an error."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, frozen=True)
+
+
+class Connector(ABC):
+    """One connection to one account of one system.
+
+    Verbs raise `kernel.errors` only. `read` may be stopped and started again at any page's cursor. `write` returns one
+    outcome per item, in order; it raises only when the whole batch failed before or while being sent (Retry: provably
+    nothing was applied; Unknown: it may have been; Park: the whole batch was refused, the caller bisects it).
+    """
+
+    system: ClassVar[str]
+    Settings: ClassVar[type[ConnectorSettings]]
+    resources: ClassVar[Mapping[str, Resource]]
+    limits: ClassVar[Sequence[Limit]] = ()
+
+    def __init__(self, settings: Any, http: Http) -> None:
+        """`http` carries the connection's name, limits, clock and verdicts; see `connectors.open_connector`."""
+        self.settings = settings
+        self.http = http
+
+    @classmethod
+    @abstractmethod
+    def build_http(cls, settings: Any, **options: Any) -> Http:
+        """The connection's Http: base URL, auth, verdicts. `options` (connection, clock, budget, transport) pass through."""
+
+    @abstractmethod
+    def check(self) -> list[Check]:
+        """Reach the account: credentials, permissions per resource, clock, API version. Never raises for a bad answer."""
+
+    def discover(self, resource: str) -> list[FieldInfo]:
+        """The live fields of a resource."""
+        raise Stop(f"{self.system} cannot list the fields of {resource}")
+
+    def read(self, resource: str, since: Cursor | None, *, window: tuple[int, int] | None = None) -> Iterator[Page]:
+        """Pages from `since` (None: from the beginning) or of a window of instants [from, to)."""
+        raise Stop(f"{self.system} cannot read {resource}")
+
+    def fetch(self, resource: str, ids: Sequence[str]) -> list[SourceRecord]:
+        """The named objects as they are now; a missing one comes back as a tombstone."""
+        raise Stop(f"{self.system} cannot fetch {resource} by id")
+
+    def write(self, resource: str, batch: Sequence[WriteItem]) -> list[WriteOutcome]:
+        """Send a batch of one action kind; at most `batch_size` items, no ext_key twice."""
+        raise Stop(f"{self.system} cannot write {resource}")
+
+    def find(self, resource: str, ext_keys: Sequence[str]) -> dict[str, list[SourceRecord]]:
+        """By our key, from the most consistent read the vendor has: what is there, for reconcile."""
+        raise Stop(f"{self.system} cannot find {resource} by our key")
+
+    def webhook(self, request: WebhookRequest) -> Delivered:
+        """Verify and open one webhook. Raises Park(cause='bad_signature') only for a proven bad signature."""
+        raise Stop(f"{self.system} receives no webhooks")
+
+    def close(self) -> None:
+        """Release sockets."""
+        self.http.close()

@@ -1,0 +1,1 @@
+"""The journey: inbound and outbound, meeting in the database."""

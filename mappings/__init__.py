@@ -1,0 +1,1 @@
+"""Mappings: vendor records to entities and back."""
