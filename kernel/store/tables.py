@@ -194,10 +194,12 @@ dirty = Table(
     "dirty",
     metadata,
     _id("golden_id", primary_key=True),
-    _name("sync", primary_key=True),  # '' = every sync
+    _name("sync", primary_key=True),
+    _name("entity"),
     _name("reason"),
     _id("trace_id", nullable=False),
     _id("token", nullable=False),  # changes with every mark: the planner removes only what it read
+    Index(None, "sync", "entity", "golden_id"),
 )
 
 delivery = Table(
@@ -220,7 +222,6 @@ delivery = Table(
     Column("generation", Integer, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("fence", BigInteger, nullable=False),
-    _at("lease_until"),
     _at("sent_at"),
     _at("not_before", False),
     _id("wait_on"),  # golden record whose vendor id it needs

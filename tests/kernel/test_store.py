@@ -23,7 +23,10 @@ def test_bulk_insert_new_counts_only_what_was_free(store: Store) -> None:
     with store.write() as conn:
         bulk.insert(conn, tables.lease, [_lease("a"), _lease("b")])
         assert bulk.insert_new(conn, tables.lease, [_lease("b", "other"), _lease("c"), _lease("d")]) == 2
-        assert {row.name: row.holder for row in bulk.select_in(conn, tables.lease, "name", ["a", "b", "c", "zz"], ["name", "holder"])} == {"a": "me", "b": "me", "c": "me"}
+        assert {
+            row.name: row.holder
+            for row in bulk.select_in(conn, tables.lease, "name", ["a", "b", "c", "zz"], ["name", "holder"])
+        } == {"a": "me", "b": "me", "c": "me"}
 
 
 def test_bulk_update_is_guarded(store: Store) -> None:
@@ -38,7 +41,9 @@ def test_upsert_replaces_and_delete_removes(store: Store) -> None:
         bulk.upsert(conn, tables.lease, [_lease("a")])
         bulk.upsert(conn, tables.lease, [_lease("a", "new", 3), _lease("b")])
         assert bulk.delete(conn, tables.lease, [{"name": "a", "fence": 99}, {"name": "b", "fence": 1}]) == 1
-        assert [tuple(row) for row in bulk.select_in(conn, tables.lease, "name", ["a", "b"], ["holder", "fence"])] == [("new", 3)]
+        assert [tuple(row) for row in bulk.select_in(conn, tables.lease, "name", ["a", "b"], ["holder", "fence"])] == [
+            ("new", 3)
+        ]
 
 
 def test_a_failed_transaction_leaves_nothing(store: Store) -> None:

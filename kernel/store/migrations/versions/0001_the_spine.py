@@ -173,7 +173,6 @@ def upgrade() -> None:
         sa.Column("generation", sa.Integer(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("fence", sa.BigInteger(), nullable=False),
-        sa.Column("lease_until", sa.BigInteger(), nullable=True),
         sa.Column("sent_at", sa.BigInteger(), nullable=True),
         sa.Column("not_before", sa.BigInteger(), nullable=False),
         sa.Column("wait_on", sa.String(length=32), nullable=True),
@@ -218,11 +217,13 @@ def upgrade() -> None:
         "dirty",
         sa.Column("golden_id", sa.String(length=32), nullable=False),
         sa.Column("sync", sa.String(length=200), nullable=False),
+        sa.Column("entity", sa.String(length=200), nullable=False),
         sa.Column("reason", sa.String(length=200), nullable=False),
         sa.Column("trace_id", sa.String(length=32), nullable=False),
         sa.Column("token", sa.String(length=32), nullable=False),
         sa.PrimaryKeyConstraint("golden_id", "sync", name=op.f("pk_dirty")),
     )
+    op.create_index(op.f("ix_dirty_sync_entity_golden_id"), "dirty", ["sync", "entity", "golden_id"], unique=False)
     op.create_table(
         "golden",
         sa.Column("id", sa.String(length=32), nullable=False),
