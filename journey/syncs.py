@@ -57,7 +57,7 @@ class Sync:
     schedule: str | None  # cron
     streams: tuple[Stream, ...]
     routes: tuple[Route, ...]
-    revision: str
+    document: Document  # where it is written
 
 
 class _Route(BaseModel):
@@ -121,7 +121,7 @@ def _compile(document: Document, dictionary: Dictionary, mappings: Mappings, sys
         Stream(*_target(document, ("streams", n), text, mappings, systems)) for n, text in enumerate(written.streams)
     )
     routes = tuple(_route(document, n, route, dictionary, mappings, systems) for n, route in enumerate(written.routes))
-    return Sync(written.sync, written.description, written.schedule, streams, routes, document.revision)
+    return Sync(written.sync, written.description, written.schedule, streams, routes, document)
 
 
 def _route(
