@@ -119,7 +119,7 @@ class Gate:
     async def _spoil(self, fault: Fault, scope: Scope, send: Send, call: Call) -> None:
         """The request is served, the answer does not arrive as it was given."""
         if fault.kind == "duplicate_page":
-            before = self._last.get(call.path)
+            before = self._last.get(f"{call.method} {call.path}")
             await self._give(send, call, before or await self._answer(scope, call))
             return
         kept = await self._answer(scope, call) if fault.options.get("apply", True) else Kept(200)
@@ -137,7 +137,7 @@ class Gate:
     async def _give(self, send: Send, call: Call, kept: Kept, *, cut: bool = False) -> None:
         call.status = kept.status
         if not call.fault:
-            self._last[call.path] = kept
+            self._last[f"{call.method} {call.path}"] = kept
         headers = [pair for pair in kept.headers if pair[0].lower() != b"content-length"]
         if kept.status != 204:
             headers.append((b"content-length", str(len(kept.body)).encode()))

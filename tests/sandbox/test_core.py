@@ -80,7 +80,9 @@ def test_journal_is_replayed_and_a_torn_last_line_dropped(tmp_path: Path) -> Non
     assert again.recall("answer") == [1]
     assert again.serial("n") == 2
     again.close()
-    assert State(tmp_path / "v.jsonl").serial("n") == 3
+    third = State(tmp_path / "v.jsonl")
+    assert third.serial("n") == 3
+    third.close()
 
 
 def test_an_index_that_trails_shows_what_was() -> None:
@@ -137,7 +139,7 @@ def test_status_and_body_faults(box: Box, client: httpx.Client) -> None:
     assert client.get("/things").json() == {"data": [{"id": "t1", "n": 1}]}
     faults.clear()
     faults.add("truncated")
-    assert client.get("/things").content == b'{"data":[{"id"'[:13]
+    assert client.get("/things").content == b'{"data":[{"id"'
     faults.add("html200")
     assert client.get("/things").headers["content-type"].startswith("text/html")
     faults.add("empty200", method="POST", apply=False)
@@ -149,7 +151,8 @@ def test_duplicate_page_and_probability(box: Box, client: httpx.Client) -> None:
     client.get("/things")
     client.post("/things", json={})
     box["toy"].faults.add("duplicate_page", method="GET")
-    assert client.get("/things").json() == {"id": "t1"} or client.get("/things").status_code == 200
+    assert client.get("/things").json() == {"data": []}
+    assert client.get("/things").json() == {"data": [{"id": "t1"}]}
     box["toy"].faults.add(500, method="GET", times=None, probability=0.5, seed=1)
     statuses = [client.get("/things").status_code for _ in range(20)]
     assert set(statuses) == {200, 500}
@@ -175,9 +178,9 @@ def test_webhooks_are_signed_sent_and_kept_until_taken(box: Box) -> None:
     class Receiver(http.server.BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
-            self.send_response(200 if taken else 503)
-            self.end_headers()
             taken.append(body)
+            self.send_response(200 if len(taken) > 1 else 503)
+            self.end_headers()
 
         def log_message(self, format: str, *args: Any) -> None:
             """Quiet."""
