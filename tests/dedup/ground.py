@@ -130,7 +130,8 @@ class Caller:
 
     def again(self, touched: set[str]) -> Resolution:
         """Resolve the components around some nodes, again when a key turned hot."""
-        component = [self.nodes[name] for name in sorted(self._neighbours(touched))]
+        around = self._neighbours(touched)
+        component = [known for name, known in self.nodes.items() if name in around]  # in the order of arrival
         resolution = resolve(component, self.verdicts, self.rules, self.hot, anchored_id)
         for name, golden_id in resolution.assignments.items():
             self.nodes[name].golden_id = golden_id
