@@ -1,4 +1,4 @@
-"""Who is one and the same, and whose value wins: keys, clusters under guards, verdicts, survivorship. Pure throughout."""
+"""Who is one and the same, and whose value wins: keys, clusters under guards, verdicts, survivorship. All pure."""
 
 from dedup.decisions import Verdict
 from dedup.resolving import Node, resolve

@@ -1,7 +1,8 @@
 """Whether a person may be written to, when several systems say different things.
 
 The most restrictive statement wins. Only the person's own explicit, evidenced opt-in widens, and only what was said
-before it: a later refusal, or one of the same instant, stands.
+before it: a later refusal, or one of the same instant, stands. The caller settles one purpose and one channel at a
+time, a statement about any channel among them.
 """
 
 from __future__ import annotations
@@ -20,15 +21,23 @@ class Statement:
     explicit: bool = False
 
 
-def settle(statements: Iterable[Statement], restrictive_first: Sequence[str]) -> Statement:
+RESTRICTIVE_FIRST = ("withdrawn", "denied", "pending", "granted")
+"""The states of the dictionary's consent, the most restrictive first."""
+
+NOTHING_SAID = "unknown"
+
+
+def settle(statements: Iterable[Statement], restrictive_first: Sequence[str] = RESTRICTIVE_FIRST) -> Statement:
     """The statement that holds. A status that `restrictive_first` does not name counts as the most restrictive.
 
-    Raises ValueError when there is no statement.
+    `unknown` says nothing while anything else is said. Raises ValueError when there is no statement.
     """
-    rank = {status: place for place, status in enumerate(restrictive_first, start=1)}
-    by_order = sorted(statements, key=lambda said: (rank.get(said.status, 0), -said.at, said.id))
-    if not by_order:
+    every = list(statements)
+    if not every:
         raise ValueError("no consent statement to settle")
+    rank = {status: place for place, status in enumerate(restrictive_first, start=1)}
+    said = [one for one in every if one.status != NOTHING_SAID] or every
+    by_order = sorted(said, key=lambda said: (rank.get(said.status, 0), -said.at, said.id))
     strictest = by_order[0]
     for widest in reversed(by_order):
         if not widest.explicit or not widest.at:

@@ -49,7 +49,7 @@ def _host(text: str) -> str | None:
 
 
 def phone(value: Any) -> str | None:
-    """A phone number that is already in E.164 (the dictionary's form); anything else identifies nobody."""
+    """A phone number in the dictionary's form, E.164 with an extension if it has one; anything else is no number."""
     return value if isinstance(value, str) and _E164.fullmatch(value) else None
 
 
@@ -70,9 +70,9 @@ def person(values: Sequence[Any]) -> str | None:
     return " ".join(sorted(words)) if len(words) > 1 else None
 
 
-def organisation(values: Sequence[Any]) -> str | None:
+def organisation(value: Any) -> str | None:
     """An organisation's name as its words in order, without legal forms at the end ("Acme, Inc." is "acme")."""
-    words = [word for value in values for word in _words(value)]
+    words = _words(value)
     while len(words) > 1 and words[-1] in _LEGAL_FORMS:
         words.pop()
     return " ".join(words) or None
@@ -103,7 +103,7 @@ TRANSFORMS: Mapping[str, Transform] = {
         Transform("identifier", each=identifier),
         Transform("code", each=code),
         Transform("person", together=person),
-        Transform("organisation", together=organisation),
+        Transform("organisation", each=organisation),
         Transform("address", together=address),
     )
 }
@@ -135,7 +135,7 @@ def _fold_foreign(value: str) -> str:
     return value
 
 
-_E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+_E164 = re.compile(r"\+[1-9][0-9]{6,14}(?:;ext=[0-9]{1,7})?")
 _HOST = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?\.)+(?:[a-z]{2,}|xn--[a-z0-9-]+)")
 _SPLIT = re.compile(r"[\W_]+")
 _APOSTROPHES = {ord(mark): None for mark in "'’`"}  # O'Brien is obrien, not o brien

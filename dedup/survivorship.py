@@ -11,14 +11,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dedup.consent import Statement, settle
-from dedup.rules import Criterion, EntityRules, FieldRule
+from dedup.rulefile import Criterion
+from dedup.rules import EntityRules, FieldRule, GroupRule
 from kernel.ids import canonical
 
 Provenance = dict[str, tuple[str, int]]
 """{field: (member id, instant of its last real change there)}; a united list also has one per place, `field[0]`."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class MemberView:
     """A member as survivorship sees it."""
 
@@ -59,7 +60,7 @@ def survive(members: Sequence[MemberView], rules: EntityRules, fields: Collectio
         elif name in rules.fields:
             _by_own_rule(golden, name, held[name], rules.fields[name], judge)
     for group in rules.together:
-        _together(golden, group, held, rules.default, judge)
+        _together(golden, group, held, judge)
     return golden
 
 
@@ -151,26 +152,38 @@ def _take(golden: Golden, name: str, member: MemberView) -> None:
     golden.provenance[name] = (member.id, member.at.get(name, 0))
 
 
-def _together(
-    golden: Golden, group: tuple[str, ...], held: Mapping[str, list[MemberView]], rule: FieldRule, judge: _Judge
-) -> None:
-    """All fields of a group from one member: half of one address and half of another is nobody's."""
-    holders = {member.id: member for name in group for member in held.get(name, ())}
+def _together(golden: Golden, group: GroupRule, held: Mapping[str, list[MemberView]], judge: _Judge) -> None:
+    holders = {member.id: member for name in group.fields for member in held.get(name, ())}
     if not holders:
         return
-
-    def rank(member: MemberView) -> tuple[Any, ...]:
-        said = [name for name in group if member in held.get(name, ()) and member.data[name] is not None]
-        criteria = [criterion for criterion in rule.by if criterion != "complete"]
-        marks = [
-            min((judge.marks(criterion, [member], name, rule)[0] for name in said), default=0) for criterion in criteria
-        ]
-        return (not said, *marks, -len(said), member.id)
-
-    best = min(holders.values(), key=rank)
-    for name in group:
+    evidence = {
+        member.id: [name for name in group.fields if member in held.get(name, ()) and member.data[name] is not None]
+        for member in holders.values()
+    }
+    left = [member for member in holders.values() if evidence[member.id]] or list(holders.values())
+    if group.time:
+        moments = {member.id: _moment(member, group.time) for member in left}
+        known = [moment for moment in moments.values() if moment]
+        if known:
+            wanted = max(known) if group.latest else min(known)
+            left = [member for member in left if moments[member.id] == wanted]
+    for criterion in group.rule.by:
+        if criterion != "complete":
+            marks = [
+                min((judge.marks(criterion, [member], name, group.rule)[0] for name in evidence[member.id]), default=0)
+                for member in left
+            ]
+            left = [member for member, mark in zip(left, marks, strict=True) if mark == min(marks)]
+    best = min(left, key=lambda member: (-len(evidence[member.id]), member.id))
+    for name in group.fields:
         if best in held.get(name, ()):
             _take(golden, name, best)
+
+
+def _moment(member: MemberView, name: str) -> str:
+    """A canonical datetime as text that sorts by time; '' when there is none of the member's own."""
+    value = None if name in member.ours else member.data.get(name)
+    return value.partition("[")[0].rstrip("Z") if isinstance(value, str) else ""
 
 
 def _unite(golden: Golden, name: str, ranked: list[MemberView], entry_key: str) -> None:

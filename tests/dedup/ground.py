@@ -25,7 +25,7 @@ FIELDS = (
         "first_touch",
         "tags",
     ),
-    *("opt_in", "opt_in_evidence", "street", "city", "postal_code", "score"),
+    *("opt_in", "opt_in_evidence", "street", "city", "postal_code", "score", "visit_source", "visit_at"),
 )
 
 RULES = """
@@ -58,7 +58,9 @@ blocked:
 survivorship:
   default: [verified, source, recent, complete]
   sources: [crm, shop]
-  together: [[street, city, postal_code]]
+  together:
+    - {{fields: [street, city, postal_code]}}
+    - {{fields: [visit_source, visit_at], earliest: visit_at}}
   fields:
     first_touch: {{by: [oldest]}}
     tags: {{union: true}}
