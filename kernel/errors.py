@@ -57,7 +57,10 @@ class ThroughlineError(Exception):
         super().__init__(self.message)
 
     def __str__(self) -> str:
-        facts = [f"trace {self.trace_id}" if self.trace_id else "", f"request {self.request_id}" if self.request_id else ""]
+        facts = [
+            f"trace {self.trace_id}" if self.trace_id else "",
+            f"request {self.request_id}" if self.request_id else "",
+        ]
         told = ", ".join(fact for fact in facts if fact)
         return f"{self.message} [{told}]" if told else self.message
 
@@ -123,7 +126,14 @@ class BadDocument(Stop):
     """A steward's file is wrong."""
 
     def __init__(
-        self, message: str, *, file: str = "", line: int | None = None, field: str = "", value: str = "", allowed: Iterable[str] = ()
+        self,
+        message: str,
+        *,
+        file: str = "",
+        line: int | None = None,
+        field: str = "",
+        value: str = "",
+        allowed: Iterable[str] = (),
     ) -> None:
         """`value` is the wrong name as written; the nearest of `allowed` is offered first."""
         self.file, self.line, self.allowed = file, line, tuple(allowed)
@@ -131,7 +141,9 @@ class BadDocument(Stop):
         where = f"{field}: " if field else ""
         near = difflib.get_close_matches(value, self.allowed, n=1) if value else []
         hint = f" (did you mean '{near[0]}'?)" if near else ""
-        super().__init__(f"{place}{where}{message}{hint}{_allowed_text(self.allowed)}", cause="bad_document", field=field)
+        super().__init__(
+            f"{place}{where}{message}{hint}{_allowed_text(self.allowed)}", cause="bad_document", field=field
+        )
 
 
 def _allowed_text(allowed: tuple[str, ...], most: int = 12) -> str:
