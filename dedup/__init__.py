@@ -1,8 +1,27 @@
 """Who is one and the same, and whose value wins: keys, clusters under guards, verdicts, survivorship. All pure."""
 
-from dedup.decisions import Verdict
-from dedup.resolving import Node, resolve
-from dedup.rules import load_rules
-from dedup.survivorship import MemberView, survive
+from dedup.consent import Statement, settle
+from dedup.decisions import Ruling, Verdict, merging, unmerging
+from dedup.resolving import KeyHash, Node, Resolution, anchored_id, resolve
+from dedup.rules import EntityRules, Rules, load_rules
+from dedup.survivorship import Golden, MemberView, survive
 
-__all__ = ["MemberView", "Node", "Verdict", "load_rules", "resolve", "survive"]
+__all__ = [
+    "EntityRules",
+    "Golden",
+    "KeyHash",
+    "MemberView",
+    "Node",
+    "Resolution",
+    "Rules",
+    "Ruling",
+    "Statement",
+    "Verdict",
+    "anchored_id",
+    "load_rules",
+    "merging",
+    "resolve",
+    "settle",
+    "survive",
+    "unmerging",
+]

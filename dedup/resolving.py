@@ -18,7 +18,7 @@ from dedup.keys import KeyRule, Strength
 from dedup.rules import EntityRules
 from kernel.ids import derived_id
 
-KeyHash = tuple[str, bytes]
+KeyHash = tuple[str, str]
 """(kind of key, keyed hash of its value)."""
 
 
@@ -39,7 +39,7 @@ class Refusal:
     """A shared key that did not join two clusters, and why: a candidate for a person's review."""
 
     kind: str  # the key's kind, or "verdict" for a must-link that could not be followed
-    hash: bytes
+    hash: str
     a: str
     b: str
     reason: str  # verdict | same_system | limit | cluster
@@ -137,7 +137,7 @@ class _Cluster:
 
     __slots__ = ("barred", "members", "systems", "values")
 
-    def __init__(self, node: Node, barred: set[str], values: dict[str, set[bytes]]) -> None:
+    def __init__(self, node: Node, barred: set[str], values: dict[str, set[str]]) -> None:
         self.members = [node.id]
         self.systems = {(node.connection, node.resource)}
         self.barred = barred  # node ids that a verdict keeps out
@@ -179,7 +179,7 @@ class _Clusters:
         if mine is other:
             return
         if self._kept_apart(mine, other):
-            self._refused.append(Refusal("verdict", b"", a, b, "verdict"))
+            self._refused.append(Refusal("verdict", "", a, b, "verdict"))
         else:
             self._union(mine, other)
 
@@ -216,7 +216,7 @@ class _Clusters:
         cluster = self.of.get(node_id)
         if cluster is None:
             node = self.nodes[node_id]
-            values: dict[str, set[bytes]] = {}
+            values: dict[str, set[str]] = {}
             limited = self._rules.limited
             for key in node.keys:
                 if key[0] in limited and not any(key in hot for hot in self._hot):

@@ -95,7 +95,7 @@ def rules(max_cluster: int = 50, hot_after: int = 20, limit: int = 3) -> EntityR
 
 def node(name: str, *keys: str, arrival: int = 0, system: str = "", golden: str | None = None) -> Node:
     """A node with keys written `kind:value`; each name is its own system unless told."""
-    hashed = tuple((key.partition(":")[0], key.partition(":")[2].encode()) for key in keys)
+    hashed = tuple((key.partition(":")[0], key.partition(":")[2]) for key in keys)
     return Node(name, hashed, arrival, golden, system or name, "contacts")
 
 

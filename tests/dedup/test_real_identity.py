@@ -55,7 +55,7 @@ def scores(
     nodes, truth = [], {}
     for arrival, (name, true, data) in enumerate(records):
         clean = {key: value for key, value in data.items() if value}
-        keys = tuple((key.kind, bytes.fromhex(derived_id(key.value))) for key in entity_rules.keys(clean))
+        keys = tuple((key.kind, derived_id(key.value)) for key in entity_rules.keys(clean))
         nodes.append(Node(name, keys, arrival, None, name, "records"))
         truth[name] = true
     found = resolve(nodes, (), entity_rules).assignments
