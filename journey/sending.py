@@ -210,7 +210,7 @@ def _unknown(shard: Shard, claimed: Claimed, now: int, told: dict[str, Any]) -> 
 
 def observed_objects(shard: Shard, sent: Sequence[Sent]) -> list[dict[str, Any]]:
     """Objects as the vendor answered, where a stream reads them too: an older read of them is stale from now on."""
-    if (shard.connection, shard.resource) not in shard.ctx.pins.streams():
+    if (shard.connection, shard.resource) not in shard.ctx.pins.streams:
         return []
     rows = []
     for each in sent:
