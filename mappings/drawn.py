@@ -53,7 +53,7 @@ class Warn:
 
 @dataclass(slots=True)
 class Drawn:
-    """What became of one record: parts, or filtered by a rule, or an error that parks it. Warnings may come with any."""
+    """What became of a record: parts, or filtered by a rule, or an error that parks it. Warnings may come with each."""
 
     parts: list[Part] = field(default_factory=list)
     filtered: str | None = None

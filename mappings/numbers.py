@@ -117,8 +117,8 @@ def multiply(params: Factor) -> Step:
 class BooleanParams(Params):
     """How the vendor writes yes and no."""
 
-    yes: str | int | bool = True
-    no: str | int | bool = False
+    yes: str | int | bool | list[str] = True
+    no: str | int | bool | list[str] = Field(False, description="of several words, the first is written")
 
 
 _YES = frozenset({"true", "yes", "y", "t", "1", "on"})
@@ -128,7 +128,11 @@ _NO = frozenset({"false", "no", "n", "f", "0", "off"})
 def boolean(params: BooleanParams) -> Step:
     """True or false, from the words usual for them and the vendor's own. None for an empty text."""
     words = {**dict.fromkeys(_YES, True), **dict.fromkeys(_NO, False)}
-    words |= {str(params.yes).lower(): True, str(params.no).lower(): False}
+    yes = params.yes if isinstance(params.yes, list) else [params.yes]
+    no = params.no if isinstance(params.no, list) else [params.no]
+    if not yes or not no:
+        raise ValueError("`yes` and `no` need a word each")
+    words |= {**{str(word).lower(): True for word in yes}, **{str(word).lower(): False for word in no}}
 
     def apply(value: Any) -> bool | None:
         if isinstance(value, bool):
@@ -142,7 +146,7 @@ def boolean(params: BooleanParams) -> Step:
             raise Unfit(RULES["boolean"])
         return words[written]
 
-    return Step(apply, lambda value: params.yes if value else params.no, yields="boolean")
+    return Step(apply, lambda value: yes[0] if value else no[0], yields="boolean")
 
 
 class MoneyParams(DecimalParams):

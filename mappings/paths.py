@@ -12,6 +12,9 @@ from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Any, Final
 
+import jmespath
+import jmespath.exceptions
+
 from kernel.records import Json
 
 
@@ -123,6 +126,23 @@ def scoped(path: Path) -> Callable[[Any, Json], Any]:
         return lambda node, root: read(root)
     read = getter(path)
     return lambda node, root: read(node)
+
+
+def searching(text: str) -> Callable[[Any, Json], Any]:
+    """A function that reads a JMESPath expression; ABSENT for null or what it cannot read. Raises ValueError."""
+    try:
+        expression = jmespath.compile(text)
+    except jmespath.exceptions.JMESPathError:
+        raise ValueError("is not a JMESPath expression") from None
+
+    def read(node: Any, root: Json) -> Any:
+        try:
+            found = expression.search(node)
+        except jmespath.exceptions.JMESPathError:
+            return ABSENT
+        return ABSENT if found is None else found
+
+    return read
 
 
 def dotted(steps: Sequence[str]) -> str:

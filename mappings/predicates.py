@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from dictionary.values import moment_of
 from kernel.records import Json
-from mappings.paths import ABSENT, parse_path, scoped
+from mappings.paths import ABSENT, parse_path, scoped, searching
 from mappings.steps import Unfit
 from mappings.times import TimeParams, instant
 
@@ -46,6 +46,7 @@ class When(BaseModel):
     any: list[When] | None = None
     no: When | None = Field(None, alias="not")
     path: str | None = None
+    jmespath: str | None = Field(None, description="where a plain path is not enough")
     word: Word | None = Field(None, alias="is")
     value: Any = None
     unit: Literal["s", "ms"] | None = Field(None, description="for before and after: numbers are time since 1970")
@@ -53,12 +54,13 @@ class When(BaseModel):
     @model_validator(mode="after")
     def _one_form(self) -> When:
         groups = sum(given is not None for given in (self.all, self.any, self.no))
-        if groups + (self.path is not None) != 1:
-            raise ValueError("needs exactly one of `path` (with `is`), `all`, `any`, `not`")
-        if self.path is None:
+        single = [given for given in (self.path, self.jmespath) if given is not None]
+        if groups + len(single) != 1:
+            raise ValueError("needs exactly one of `path` or `jmespath` (with `is`), `all`, `any`, `not`")
+        if not single:
             return self
         if self.word is None:
-            raise ValueError("a `path` needs `is`")
+            raise ValueError("a `path` or `jmespath` needs `is`")
         if self.word in _TAKES_NONE:
             if self.value is not None:
                 raise ValueError(f"`is: {self.word}` takes no `value`")
@@ -78,7 +80,8 @@ def compile_when(when: When) -> Predicate:
     if when.no is not None:
         inner = compile_when(when.no)
         return lambda node, root: not inner(node, root)
-    read, test = scoped(parse_path(when.path or "")), _test(when)
+    read = searching(when.jmespath) if when.jmespath is not None else scoped(parse_path(when.path or ""))
+    test = _test(when)
     return lambda node, root: test(read(node, root))
 
 
@@ -173,4 +176,4 @@ def describe(when: When) -> str:
     if when.no is not None:
         return f"not ({describe(when.no)})"
     told = f" {when.value}" if when.value is not None else ""
-    return f"{when.path} is {(when.word or '').replace('_', ' ')}{told}"
+    return f"{when.path or when.jmespath} is {(when.word or '').replace('_', ' ')}{told}"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from pydantic import RootModel
+from pydantic import Field as Described
 
 from dictionary.entity import Field
 from dictionary.values import RULES
@@ -20,8 +20,13 @@ class NoParams(Params):
     """A transform without parameters."""
 
 
-class Table(RootModel[dict[str, str | None]]):
+class Table(Params):
     """A vendor's values and what each means here; null means nothing."""
+
+    inward: dict[str, str | None] = Described(alias="in", description="vendor value: dictionary value")
+    outward: dict[str, str | None] = Described(
+        default_factory=dict, alias="out", description="dictionary value: vendor value; null is not written"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,20 +46,22 @@ class Transform:
 
 def picklist(table: Table, field: Field) -> Step:
     """A vendor's value as one of the dictionary's, by the table, else by its own name; without regard to case."""
-    given = table.root
     known: dict[str, str | None] = {_slug(value): value for value in field.values or ()}
     known |= {value.strip().lower(): value for value in field.values or ()}
-    known |= {key.strip().lower(): value for key, value in given.items()}
-    back = {value: key for key, value in reversed(given.items()) if value is not None}
+    known |= {key.strip().lower(): value for key, value in table.inward.items()}
+    back: dict[str, Any] = {value: key for key, value in reversed(table.inward.items()) if value is not None}
+    back |= {value: ABSENT if key is None else key for value, key in table.outward.items()}
 
     def apply(value: Any) -> Any:
         if isinstance(value, bool):
             value = "true" if value else "false"
         written = texts.text(value)
+        if not written:
+            return None
         found = known.get(written.lower(), ABSENT)
-        if found is ABSENT and written:
+        if found is ABSENT:
             found = known.get(_slug(written), written)
-        return (None if found is ABSENT else found) if found is not None else ABSENT
+        return ABSENT if found is None else found
 
     return Step(apply, lambda value: back.get(value, value), yields="picklist")
 
@@ -134,7 +141,7 @@ _BY_TYPE: Mapping[str, tuple[str, dict[str, Any]]] = {
     "boolean": ("boolean", {}),
     "date": ("date", {}),
     "datetime": ("datetime", {}),
-    "picklist": ("picklist", {}),
+    "picklist": ("picklist", {"in": {}}),
 }
 
 
