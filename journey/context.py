@@ -11,7 +11,7 @@ from connectors.base import Connector, Resource
 from dedup import Rules
 from dictionary import Dictionary
 from journey.syncs import Stream, Sync
-from kernel.errors import BadSetting
+from kernel.errors import BadSetting, Stop
 from kernel.ids import new_id
 from kernel.store import Store
 from mappings import Mapping as ResourceMapping
@@ -78,7 +78,14 @@ class Context:
 
     def mapping(self, connection: str, resource: str) -> ResourceMapping:
         """The active mapping of a connection's resource."""
-        return self.pins.mappings.get(f"{self.connections.system(connection)}.{resource}")
+        name = f"{self.connections.system(connection)}.{resource}"
+        found = self.pins.mappings.get(name)
+        if found is None:
+            raise Stop(
+                f"no active mapping for {name}; write mappings/{name.replace('.', '/')}.yaml and activate it",
+                cause="no_mapping",
+            )
+        return found
 
     def declared(self, connection: str, resource: str) -> Resource:
         """What the connector declares of a resource."""

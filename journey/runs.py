@@ -108,7 +108,7 @@ def _count_outbound(current: Run) -> None:
             .where(mine, delivery.c.settled_run == ctx.run_id)
             .group_by(delivery.c.state)
         )
-        by_state = dict(conn.execute(ended).all())
+        by_state: dict[str, int] = {row[0]: row[1] for row in conn.execute(ended).all()}
         out.pending = _pending(conn, current.sync)
     out.planned = current.pending_before + int(created)
     out.applied = by_state.get(State.APPLIED, 0)

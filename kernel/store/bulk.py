@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table
+from sqlalchemy import Connection, Table
 
 Rows = Sequence[dict[str, Any]]
 _SQLITE_CHUNK = 30_000
@@ -54,14 +54,14 @@ def delete(conn: Connection, table: Table, rows: Rows) -> int:
 
 def select_in(
     conn: Connection, table: Table, column: str, values: Iterable[str], columns: Sequence[str], extra: str = ""
-) -> list[Row[Any]]:
+) -> list[Any]:
     """The rows whose `column` is one of `values`; `extra` is a constant condition, beginning with AND."""
     wanted = list(dict.fromkeys(values))
     if not wanted:
         return []
     names = ", ".join(f't."{name}"' for name in columns)
     if conn.dialect.name == "sqlite":
-        found: list[Row[Any]] = []
+        found: list[Any] = []
         for start in range(0, len(wanted), _SQLITE_CHUNK):
             part = wanted[start : start + _SQLITE_CHUNK]
             marks = ",".join("?" * len(part))

@@ -77,7 +77,9 @@ class MemorySystem:
         rows = sorted((r for r in rows if (r.updated_at, r.id) > after), key=lambda r: (r.updated_at or 0, r.id))
         for start in range(0, len(rows), self.page_size):
             part = rows[start : start + self.page_size]
-            yield Page(part, {"updated": part[-1].updated_at, "id": part[-1].id}, started, start + self.page_size >= len(rows))
+            yield Page(
+                part, {"updated": part[-1].updated_at, "id": part[-1].id}, started, start + self.page_size >= len(rows)
+            )
 
     def write(self, resource: str, batch: Sequence[WriteItem]) -> list[WriteOutcome]:
         """All or, where `refuse` says so, some of the batch."""
