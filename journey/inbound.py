@@ -12,6 +12,7 @@ from typing import Any
 from kernel.log import get
 
 from dead_letter.parking import Letter
+from dedup import Strength
 from journey import bindings, checkpoints, echo
 from journey.classifying import News, classify
 from journey.context import Context
@@ -311,9 +312,9 @@ class _Surroundings:
             return ()
         own = {name: value for name, value in new.data.items() if name not in new.ours} if new.ours else new.data
         hashed = self.ctx.store.vault.keyed_hash
-        return tuple(
-            (key.kind, hashed(f"{new.entity}:{key.kind}", key.value)) for key in rules.for_entity(new.entity).keys(own)
-        )
+        # Support keys link nobody, so nobody is looked up by them; scored matching reads them from the data itself.
+        linking = [key for key in rules.for_entity(new.entity).keys(own) if key.strength is not Strength.SUPPORT]
+        return tuple((key.kind, hashed(f"{new.entity}:{key.kind}", key.value)) for key in linking)
 
     def _echo(self, item: News, entity: str) -> frozenset[str] | None:
         bound = self._bindings.get(item.object_id)
