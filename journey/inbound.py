@@ -137,7 +137,7 @@ def _land_once(
             strict=True,
         )
     )
-    batch = Batch(stream)
+    batch = Batch(stream, replayed=again)
     surroundings = _Surroundings(ctx, stream, news, page.started_at)
     arrival = ctx.store.clock.now()
     for n, item in enumerate(news):
@@ -220,7 +220,7 @@ def _park(ctx: Context, batch: Batch, item: News, error: Park, mapping: Mapping)
         kept = {"landed_hash": item.known.landed_hash, "version": item.known.version, "parked_hash": item.hash}
         batch.known_objects.append(_object_change(item, kept))
         if item.known.parked_hash:
-            batch.cured.append(item.object_id)  # the older parked version is superseded by this one
+            batch.parked_anew.append(item.object_id)
 
 
 def _object_change(item: News, values: dict[str, Any]) -> dict[str, Any]:
