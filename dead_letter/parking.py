@@ -58,6 +58,11 @@ def resolve(conn: Connection, about: Sequence[str], now: int) -> int:
     return _close(conn, "about", about, "resolved", "went through", now)
 
 
+def close(conn: Connection, ids: Sequence[str], state: str, reason: str, now: int) -> int:
+    """End letters by their ids, with the reason. How many were open."""
+    return _close(conn, "id", ids, state, reason, now)
+
+
 def _close(conn: Connection, column: str, keys: Sequence[str], state: str, reason: str, now: int) -> int:
     found = bulk.select_in(conn, dead_letter, column, keys, ["id", "state"], "AND t.state IN ('open','replaying')")
     changes = [

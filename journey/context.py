@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol
 
 from connectors.base import Connector, Resource
 from dedup import Rules
 from dictionary import Dictionary
 from journey.syncs import Stream, Sync
-from kernel.errors import BadSetting
+from kernel.errors import BadSetting, Stop
 from kernel.ids import new_id
 from kernel.store import Store
 from mappings import Mapping as ResourceMapping
@@ -27,7 +28,7 @@ class Connections(Protocol):
         """The system of a connection, without opening it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Pins:
     """The activated revisions a run works with from its start to its end."""
 
@@ -37,10 +38,16 @@ class Pins:
     syncs: Mapping[str, Sync]
     revisions: Mapping[str, str] = field(default_factory=dict)  # path -> content hash
 
-    def routed(self, entity: str) -> list[str]:
-        """The syncs that send this entity somewhere."""
-        return [sync.name for sync in self.syncs.values() if any(route.entity == entity for route in sync.routes)]
+    @cached_property
+    def routed(self) -> Mapping[str, list[str]]:
+        """By entity: the syncs that send it somewhere."""
+        found: dict[str, list[str]] = {}
+        for sync in self.syncs.values():
+            for entity in dict.fromkeys(route.entity for route in sync.routes):
+                found.setdefault(entity, []).append(sync.name)
+        return found
 
+    @cached_property
     def targets(self) -> set[tuple[str, str]]:
         """Every (connection, resource) that some sync writes."""
         return {(route.connection, route.resource) for sync in self.syncs.values() for route in sync.routes}
@@ -54,6 +61,7 @@ class Pins:
             if (r.connection, r.resource) == (connection, resource)
         )
 
+    @cached_property
     def streams(self) -> set[tuple[str, str]]:
         """Every (connection, resource) that some sync reads."""
         return {(stream.connection, stream.resource) for sync in self.syncs.values() for stream in sync.streams}
@@ -70,7 +78,14 @@ class Context:
 
     def mapping(self, connection: str, resource: str) -> ResourceMapping:
         """The active mapping of a connection's resource."""
-        return self.pins.mappings.get(f"{self.connections.system(connection)}.{resource}")
+        name = f"{self.connections.system(connection)}.{resource}"
+        found = self.pins.mappings.get(name)
+        if found is None:
+            raise Stop(
+                f"no active mapping for {name}; write mappings/{name.replace('.', '/')}.yaml and activate it",
+                cause="no_mapping",
+            )
+        return found
 
     def declared(self, connection: str, resource: str) -> Resource:
         """What the connector declares of a resource."""

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from kernel.records import Json
 from mappings import TargetPart
 
 Fields = dict[str, dict[str, Any]]
 
 
 def after_read(
-    state: Fields, part: TargetPart, raw: Mapping[str, Any], read_before_write: bool = False
+    state: Fields, part: TargetPart, raw: Json, read_before_write: bool = False
 ) -> tuple[Fields, frozenset[str]]:
     """The new target state, and the canonical fields whose value is still ours.
 
@@ -54,7 +55,7 @@ def canonical_ours(part: TargetPart, ours: set[str]) -> frozenset[str]:
 
 
 def after_write(
-    state: Fields, part: TargetPart, sent: Mapping[str, Any], origins: Mapping[str, str], raw: Mapping[str, Any] | None
+    state: Fields, part: TargetPart, sent: Mapping[str, Any], origins: Mapping[str, str], raw: Json | None
 ) -> Fields:
     """The target state once our write was applied; `raw` is the object as the vendor answered, where it did."""
     new = dict(state)

@@ -250,7 +250,7 @@ class _Surroundings:
         with ctx.store.read() as conn:
             for row in bulk.select_in(conn, member, "object_id", known, COLUMNS):
                 self._old.setdefault(row.object_id, []).append(from_row(ctx.store, row))
-            if (stream.connection, stream.resource) in ctx.pins.targets():
+            if (stream.connection, stream.resource) in ctx.pins.targets:
                 for row in bulk.select_in(
                     conn, binding, "object_id", [item.object_id for item in news], bindings.COLUMNS
                 ):

@@ -164,23 +164,13 @@ def _dirty_rows(ctx: Context, conn: Connection, batch: Batch, writes: _Writes) -
 
 
 def mark_rows(ctx: Context, marks: dict[str, tuple[str, str, str]]) -> list[dict[str, Any]]:
-    """Dirty rows: one for each sync that sends the record's entity somewhere."""
-    routed: dict[str, list[str]] = {}
-    token = new_id()
-    rows = []
-    for golden_id, (entity, reason, trace_id) in marks.items():
-        for sync in routed.setdefault(entity, ctx.pins.routed(entity)):
-            rows.append(
-                {
-                    "golden_id": golden_id,
-                    "sync": sync,
-                    "entity": entity,
-                    "reason": reason,
-                    "trace_id": trace_id,
-                    "token": token,
-                }
-            )
-    return rows
+    """Dirty rows, from golden id -> (entity, reason, trace id): one for each sync that sends the record's entity somewhere."""
+    token, routed = new_id(), ctx.pins.routed
+    return [
+        {"golden_id": golden_id, "sync": sync, "entity": entity, "reason": reason, "trace_id": trace_id, "token": token}
+        for golden_id, (entity, reason, trace_id) in marks.items()
+        for sync in routed.get(entity, ())
+    ]
 
 
 def _write_objects(conn: Connection, batch: Batch) -> None:

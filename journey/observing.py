@@ -35,7 +35,7 @@ def adoptable(ctx: Context, conn: Connection, golden_ids: Sequence[str]) -> Adop
     columns = ["id", "object_id", "golden_id", "connection", "resource", "arrival", "active", "version"]
     rows = sorted(bulk.select_in(conn, member, "golden_id", golden_ids, columns), key=lambda row: (row.arrival, row.id))
     found.anchors = {row.golden_id: row.id for row in reversed(rows)}
-    both = ctx.pins.targets() & ctx.pins.streams()
+    both = ctx.pins.targets & ctx.pins.streams
     candidates = [row for row in rows if row.active and (row.connection, row.resource) in both]
     if not candidates:
         return found

@@ -11,11 +11,13 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from dead_letter import parking
+from dead_letter.parking import Letter
 from journey import bindings, echo, observing
 from journey.context import Context
 from journey.landing import mark_rows
 from journey.syncs import Route, Sync
-from kernel.errors import Stop
+from kernel.errors import Park, Stop
 from kernel.ids import derived_id
 from kernel.leases import hold
 from kernel.ledger import claims, plans
@@ -189,6 +191,25 @@ class _Planner:
             if row is not None and row.entity == self.route.entity and row.merged_into is None:
                 self._record(row, mark)
 
+    def letters(self) -> list[Letter]:
+        """One for each record that cannot be written in this target's terms."""
+        return [
+            Letter(
+                kind="delivery",
+                about=plan.id,
+                trace_id=plan.trace_id,
+                connection=self.route.connection,
+                resource=self.route.resource,
+                stage="plan",
+                error=plan.error,
+                rule=plan.error.cause,
+                payload={"golden": plan.golden_id},
+                revision=plan.mapping,
+            )
+            for plan in self.plans
+            if plan.error is not None
+        ]
+
     def changes(self) -> list[Change]:
         """The plans as a person reads them."""
         self.plan()
@@ -259,7 +280,13 @@ class _Planner:
                 "missing parent", row.id
             )  # nobody releases it: it is planned again when the link resolves
         binding_id, held, basis, fresh = self._held(row, content, seat)
-        rendered = self.part.render(content["data"])
+        try:
+            rendered = self.part.render(content["data"])
+        except Park as error:
+            plan = self._plan(row, mark, binding_id, Action.UPSERT, {}, {}, {}, held, basis)
+            plan.error = error
+            self.plans.append(plan)
+            return
         unsure = self.scene.unsure.get(binding_id, set())
         fields = {name: value for name, value in rendered.items() if self._differs(name, value, held, unsure)}
         changed = {

@@ -84,8 +84,8 @@ def _send(shard: Shard, part: Sequence[Claimed]) -> list[Sent]:
         )
         return [Sent(each, WriteOutcome(error=error)) for each in part]
     if len(outcomes) != len(part):
-        error = Unknown("the answer does not match the batch", cause="wrong_length")
-        return [Sent(each, WriteOutcome(error=error)) for each in part]
+        garbled = Unknown("the answer does not match the batch", cause="wrong_length")
+        return [Sent(each, WriteOutcome(error=garbled)) for each in part]
     return [Sent(each, outcome) for each, outcome in zip(part, outcomes, strict=True)]
 
 
@@ -166,7 +166,7 @@ def failed(shard: Shard, sent: Sent) -> Settled:
     assert error is not None
     error.trace_id = error.trace_id or claimed.trace_id
     now = shard.ctx.store.clock.now()
-    told = {
+    told: dict[str, Any] = {
         "cause": error.cause,
         "error": error.message,
         "status": sent.outcome.status,
@@ -210,7 +210,7 @@ def _unknown(shard: Shard, claimed: Claimed, now: int, told: dict[str, Any]) -> 
 
 def observed_objects(shard: Shard, sent: Sequence[Sent]) -> list[dict[str, Any]]:
     """Objects as the vendor answered, where a stream reads them too: an older read of them is stale from now on."""
-    if (shard.connection, shard.resource) not in shard.ctx.pins.streams():
+    if (shard.connection, shard.resource) not in shard.ctx.pins.streams:
         return []
     rows = []
     for each in sent:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -13,7 +13,8 @@ from dictionary import Dictionary
 from kernel import documents
 from kernel.documents import Document
 from kernel.errors import BadDocument
-from mappings import Mappings, Predicate, compile_predicate
+from kernel.records import Json
+from mappings import Mappings, When, compile_when
 
 LeavePolicy = Literal["keep", "archive", "clear", "delete"]
 
@@ -36,7 +37,7 @@ class Route:
     entity: str
     connection: str
     resource: str
-    when: Predicate | None
+    when: Callable[[Json], bool] | None
     on_source_delete: LeavePolicy
     on_filter_exit: LeavePolicy
     on_last_member_gone: LeavePolicy
@@ -57,14 +58,14 @@ class Sync:
     schedule: str | None  # cron
     streams: tuple[Stream, ...]
     routes: tuple[Route, ...]
-    revision: str
+    document: Document  # where it is written
 
 
 class _Route(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
     entity: str
     to: str
-    when: Any = None
+    when: When | None = None
     on_source_delete: LeavePolicy = "keep"
     on_filter_exit: LeavePolicy = "keep"
     on_last_member_gone: LeavePolicy = "keep"
@@ -121,7 +122,7 @@ def _compile(document: Document, dictionary: Dictionary, mappings: Mappings, sys
         Stream(*_target(document, ("streams", n), text, mappings, systems)) for n, text in enumerate(written.streams)
     )
     routes = tuple(_route(document, n, route, dictionary, mappings, systems) for n, route in enumerate(written.routes))
-    return Sync(written.sync, written.description, written.schedule, streams, routes, document.revision)
+    return Sync(written.sync, written.description, written.schedule, streams, routes, document)
 
 
 def _route(
@@ -134,7 +135,7 @@ def _route(
         )
     connection, resource = _target(document, (*where, "to"), written.to, mappings, systems)
     mapping = mappings.get(f"{systems[connection]}.{resource}")
-    if mapping.target_part(written.entity) is None:
+    if mapping is None or mapping.target_part(written.entity) is None:
         raise document.error((*where, "to"), f"its mapping writes no {written.entity}")
     fields = dictionary.entity(written.entity).fields
     for name in written.requires:
@@ -144,7 +145,7 @@ def _route(
         entity=written.entity,
         connection=connection,
         resource=resource,
-        when=None if written.when is None else compile_predicate(document, (*where, "when")),
+        when=_condition(written.when),
         on_source_delete=written.on_source_delete,
         on_filter_exit=written.on_filter_exit,
         on_last_member_gone=written.on_last_member_gone,
@@ -154,13 +155,24 @@ def _route(
     )
 
 
+def _condition(when: When | None) -> Callable[[Json], bool] | None:
+    if when is None:
+        return None
+    holds = compile_when(when)
+    return lambda data: holds(data, data)
+
+
 def _target(
     document: Document, where: tuple[Any, ...], text: str, mappings: Mappings, systems: Mapping[str, str]
 ) -> tuple[str, str]:
     connection, _, resource = text.partition(".")
     if connection not in systems:
         raise document.error(where, "no such connection in connections.yaml", value=connection, allowed=sorted(systems))
-    known = mappings.resources(systems[connection])
+    known = [
+        mapping.resource.partition(".")[2]
+        for mapping in mappings
+        if mapping.resource.startswith(f"{systems[connection]}.")
+    ]
     if resource not in known:
         raise document.error(
             where, f"no mapping for this resource of {systems[connection]}", value=resource, allowed=sorted(known)

@@ -19,6 +19,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from enum import StrEnum
+from typing import Any
 
 
 class Fate(StrEnum):
@@ -70,9 +71,9 @@ class Retry(ThroughlineError):
 
     fate = Fate.RETRY
 
-    def __init__(self, message: str = "", *, after: float | None = None, cause: str = "", **facts: object) -> None:
+    def __init__(self, message: str = "", *, after: float | None = None, cause: str = "", **facts: Any) -> None:
         """`after`: seconds the vendor asked us to wait."""
-        super().__init__(message, cause=cause, **facts)  # type: ignore[arg-type]
+        super().__init__(message, cause=cause, **facts)
         self.after = after
 
 
@@ -81,7 +82,7 @@ class RetryAt(Retry):
 
     fate = Fate.RETRY_AT
 
-    def __init__(self, message: str = "", *, at: int, cause: str = "", **facts: object) -> None:
+    def __init__(self, message: str = "", *, at: int, cause: str = "", **facts: Any) -> None:
         """`at`: instant (µs since the epoch) before which no call may be made."""
         super().__init__(message, cause=cause, **facts)
         self.at = at
@@ -98,10 +99,10 @@ class Park(ThroughlineError):
 
     fate = Fate.PARK
 
-    def __init__(self, message: str = "", *, allowed: Iterable[str] = (), cause: str = "", **facts: object) -> None:
+    def __init__(self, message: str = "", *, allowed: Iterable[str] = (), cause: str = "", **facts: Any) -> None:
         """`allowed`: the values that would have been right."""
         self.allowed = tuple(allowed)
-        super().__init__(message + _allowed_text(self.allowed), cause=cause, **facts)  # type: ignore[arg-type]
+        super().__init__(message + _allowed_text(self.allowed), cause=cause, **facts)
 
 
 class Unknown(ThroughlineError):

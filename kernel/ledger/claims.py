@@ -167,3 +167,11 @@ def open_fields(conn: Connection, store: Store, binding_ids: list[str]) -> dict[
 
 def _keys(body: dict[str, Any]) -> list[str]:
     return [*body.get("fields", {}), *(f"→{name}" for name in body.get("refs", {}))]
+
+
+def has_next(conn: Connection, binding_ids: list[str]) -> set[str]:
+    """The bindings for which a newer plan stands ready."""
+    condition = "AND t.state IN ('PLANNED','WAITING')"
+    return {
+        row.binding_id for row in bulk.select_in(conn, delivery, "binding_id", binding_ids, ["binding_id"], condition)
+    }

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from kernel.errors import ThroughlineError
 from kernel.ids import derived_id, new_id
 from kernel.ledger.states import State
 from kernel.store import Raced, Store, bulk
@@ -31,6 +32,8 @@ class Plan:
     basis: int = 0  # instant of the target state it was compared with: part of its identity
     wait_on: str | None = None
     parent: str | None = None
+    error: ThroughlineError | None = None  # it cannot be rendered for this target: dead from the start
+    id: str = field(default_factory=new_id)
 
 
 def new_binding(golden_id: str, anchor: str, connection: str, resource: str, now: int) -> dict[str, Any]:
@@ -113,10 +116,38 @@ def supersede(conn: Connection, run_id: str, binding_ids: Sequence[str]) -> int:
     return ended
 
 
+def reopen(conn: Connection, run_id: str, delivery_ids: Sequence[str], now: int) -> set[str]:
+    """DEAD deliveries become PLANNED again, same key, same body, unless their binding has a newer one. Which were."""
+    dead = bulk.select_in(
+        conn, delivery, "id", delivery_ids, ["id", "binding_id", "golden_version"], "AND t.state = 'DEAD'"
+    )
+    newer: dict[str, int] = {}
+    columns = ["binding_id", "golden_version"]
+    for row in bulk.select_in(
+        conn, delivery, "binding_id", [row.binding_id for row in dead], columns, "AND t.state <> 'DEAD'"
+    ):
+        newer[row.binding_id] = max(newer.get(row.binding_id, 0), row.golden_version)
+    again = [row for row in dead if newer.get(row.binding_id, 0) < row.golden_version]
+    changes = [
+        {
+            "state": State.PLANNED,
+            "attempts": 0,
+            "run_id": run_id,
+            "settled_run": None,
+            "not_before": now,
+            "id": row.id,
+            "was_state": State.DEAD,
+        }
+        for row in again
+    ]
+    bulk.update(conn, delivery, changes, ["id", "was_state"])
+    return {row.id for row in again}
+
+
 def _row(
     store: Store, run_id: str, sync: str, connection: str, resource: str, key: str, plan: Plan, now: int
 ) -> dict[str, Any]:
-    delivery_id = new_id()
+    delivery_id, error = plan.id, plan.error
     body = {"fields": plan.fields, "refs": plan.refs, "of": plan.origins}
     return {
         "id": delivery_id,
@@ -128,9 +159,12 @@ def _row(
         "resource": resource,
         "sync": sync,
         "action": plan.action,
-        "state": State.WAITING if plan.wait_on else State.PLANNED,
+        "state": State.DEAD if error else State.WAITING if plan.wait_on else State.PLANNED,
         "trace_id": plan.trace_id,
         "run_id": run_id,
+        "settled_run": run_id if error else None,
+        "cause": error.cause if error else None,
+        "error": error.message if error else None,
         "mapping": plan.mapping,
         "generation": 0,
         "attempts": 0,

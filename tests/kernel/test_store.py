@@ -47,9 +47,13 @@ def test_upsert_replaces_and_delete_removes(store: Store) -> None:
 
 
 def test_a_failed_transaction_leaves_nothing(store: Store) -> None:
-    with pytest.raises(RuntimeError), store.write() as conn:
-        bulk.insert(conn, tables.lease, [_lease("a")])
-        raise RuntimeError
+    def fail() -> None:
+        with store.write() as conn:
+            bulk.insert(conn, tables.lease, [_lease("a")])
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     with store.read() as conn:
         assert bulk.select_in(conn, tables.lease, "name", ["a"], ["name"]) == []
 
