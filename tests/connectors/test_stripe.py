@@ -426,6 +426,7 @@ def test_the_simulator_answers_recorded_requests_alike(real: Path, sim: StripeSi
     sim.load(real)
     sendable = [exchange for exchange in exchanges(real / "stripe") if can_send(exchange)]
     assert len(sendable) >= 10
+    compared = 0
     with httpx.Client(
         base_url=sim.base_url, headers={"Authorization": f"Bearer {sim.token}"}, trust_env=False
     ) as client:
