@@ -13,7 +13,14 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-TYPE_IDS = {"contacts": "0-1", "companies": "0-2", "deals": "0-3", "tickets": "0-5", "products": "0-7", "line_items": "0-8"}
+TYPE_IDS = {
+    "contacts": "0-1",
+    "companies": "0-2",
+    "deals": "0-3",
+    "tickets": "0-5",
+    "products": "0-7",
+    "line_items": "0-8",
+}
 SINGULAR = {
     "contacts": "contact",
     "companies": "company",
@@ -25,8 +32,26 @@ SINGULAR = {
 MODIFIED = {name: "lastmodifieddate" if name == "contacts" else "hs_lastmodifieddate" for name in TYPE_IDS}
 TEXT_LIMIT = 65_536
 
-_LIFECYCLE = ("subscriber", "lead", "marketingqualifiedlead", "salesqualifiedlead", "opportunity", "customer", "evangelist", "other")
-_LEAD_STATUS = ("NEW", "OPEN", "IN_PROGRESS", "OPEN_DEAL", "UNQUALIFIED", "ATTEMPTED_TO_CONTACT", "CONNECTED", "BAD_TIMING")
+_LIFECYCLE = (
+    "subscriber",
+    "lead",
+    "marketingqualifiedlead",
+    "salesqualifiedlead",
+    "opportunity",
+    "customer",
+    "evangelist",
+    "other",
+)
+_LEAD_STATUS = (
+    "NEW",
+    "OPEN",
+    "IN_PROGRESS",
+    "OPEN_DEAL",
+    "UNQUALIFIED",
+    "ATTEMPTED_TO_CONTACT",
+    "CONNECTED",
+    "BAD_TIMING",
+)
 _INDUSTRY = (
     "ACCOUNTING", "AIRLINES_AVIATION", "APPAREL_FASHION", "AUTOMOTIVE", "BANKING", "BIOTECHNOLOGY", "CHEMICALS",
     "COMPUTER_HARDWARE", "COMPUTER_SOFTWARE", "CONSTRUCTION", "CONSUMER_GOODS", "CONSUMER_SERVICES", "E_LEARNING",
@@ -41,7 +66,9 @@ _INDUSTRY = (
 _DEAL_STAGES = (
     "appointmentscheduled", "qualifiedtobuy", "presentationscheduled", "decisionmakerboughtin", "contractsent", "closedwon", "closedlost",
 )  # fmt: skip
-_READ_ONLY = "hs_object_id createdate lastmodifieddate hs_lastmodifieddate hs_createdate hs_object_source hs_object_source_id"
+_READ_ONLY = (
+    "hs_object_id createdate lastmodifieddate hs_lastmodifieddate hs_createdate hs_object_source hs_object_source_id"
+)
 _READ_ONLY_NAMES = frozenset(f"{_READ_ONLY} hs_object_source_label num_associated_contacts hs_email_optout".split())
 
 # One line per object type: space-separated property names, `:kind` where it is not text; options follow after `=`.
@@ -64,8 +91,16 @@ _TEXTS: Mapping[str, str] = {
 }
 _PICKLISTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "contacts": {"lifecyclestage": _LIFECYCLE, "hs_lead_status": _LEAD_STATUS},
-    "companies": {"lifecyclestage": _LIFECYCLE, "industry": _INDUSTRY, "type": ("PROSPECT", "PARTNER", "RESELLER", "VENDOR", "OTHER")},
-    "deals": {"dealstage": _DEAL_STAGES, "dealtype": ("newbusiness", "existingbusiness"), "hs_priority": ("low", "medium", "high")},
+    "companies": {
+        "lifecyclestage": _LIFECYCLE,
+        "industry": _INDUSTRY,
+        "type": ("PROSPECT", "PARTNER", "RESELLER", "VENDOR", "OTHER"),
+    },
+    "deals": {
+        "dealstage": _DEAL_STAGES,
+        "dealtype": ("newbusiness", "existingbusiness"),
+        "hs_priority": ("low", "medium", "high"),
+    },
     "tickets": {
         "hs_ticket_priority": ("LOW", "MEDIUM", "HIGH", "URGENT"),
         "hs_ticket_category": ("PRODUCT_ISSUE", "BILLING_ISSUE", "FEATURE_REQUEST", "GENERAL_INQUIRY"),
@@ -93,7 +128,13 @@ class Property:
     def as_json(self, object_type: str, now: str) -> dict[str, Any]:
         """The property as `GET /crm/v3/properties/{objectType}` shows it."""
         kind = {"phone": "string"}.get(self.kind, self.kind)
-        field_type = {"number": "number", "bool": "booleancheckbox", "date": "date", "datetime": "date", "enumeration": "select"}
+        field_type = {
+            "number": "number",
+            "bool": "booleancheckbox",
+            "date": "date",
+            "datetime": "date",
+            "enumeration": "select",
+        }
         return {
             "updatedAt": now,
             "createdAt": now,
@@ -104,7 +145,8 @@ class Property:
             "description": "",
             "groupName": GROUPS.get(object_type, f"{SINGULAR.get(object_type, object_type)}information"),
             "options": [
-                {"label": o.replace("_", " ").title(), "value": o, "displayOrder": i, "hidden": False} for i, o in enumerate(self.options)
+                {"label": o.replace("_", " ").title(), "value": o, "displayOrder": i, "hidden": False}
+                for i, o in enumerate(self.options)
             ],
             "displayOrder": -1,
             "calculated": False,

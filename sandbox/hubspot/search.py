@@ -66,7 +66,7 @@ def _holds(properties: Mapping[str, Any], rule: Mapping[str, Any]) -> bool:
     if operator == "NOT_HAS_PROPERTY":
         return have in (None, "")
     if operator not in _OPERATORS:
-        raise BadSearch(f"Invalid input JSON: Cannot deserialize value of type `OperatorEnum` from String \"{operator}\"")
+        raise BadSearch(f'Invalid input JSON: Cannot deserialize value of type `OperatorEnum` from String "{operator}"')
     try:
         return have not in (None, "") and _OPERATORS[operator](str(have), rule)
     except KeyError as missing:
@@ -100,12 +100,16 @@ def _sort(objects: list[Object], sorts: Sequence[Any]) -> list[Object]:
     return sorted(objects, key=key, reverse=rule.get("direction") == "DESCENDING")
 
 
-def search(objects: Sequence[Object], body: Mapping[str, Any], known: Sequence[str]) -> tuple[int, list[Object], str | None]:
+def search(
+    objects: Sequence[Object], body: Mapping[str, Any], known: Sequence[str]
+) -> tuple[int, list[Object], str | None]:
     """Total, one page and the next `after` of a search over `objects`. Raises BadSearch."""
     _check(body, known)
     groups = body.get("filterGroups") or []
     found = [
-        item for item in objects if not groups or any(all(_holds(item["properties"], rule) for rule in g.get("filters", [])) for g in groups)
+        item
+        for item in objects
+        if not groups or any(all(_holds(item["properties"], rule) for rule in g.get("filters", [])) for g in groups)
     ]
     text = str(body.get("query") or "").lower()
     if text:
