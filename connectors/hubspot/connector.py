@@ -9,6 +9,7 @@ from __future__ import annotations
 import email.utils
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, cast
+from urllib.parse import urlencode
 
 from pydantic import SecretStr
 
@@ -230,13 +231,19 @@ def _field_info(told: Mapping[str, Any], required: frozenset[str]) -> FieldInfo:
 
 def _renewed(bare: Http, settings: Settings) -> Token:
     """A new access token for the refresh token, which HubSpot does not rotate."""
-    assert settings.client_secret and settings.refresh_token
+    assert settings.client_secret
+    assert settings.refresh_token
     form = {
         "grant_type": "refresh_token",
         "client_id": settings.client_id,
         "client_secret": settings.client_secret.get_secret_value(),
         "refresh_token": settings.refresh_token.get_secret_value(),
     }
-    answer = bare.send("POST", "/oauth/v1/token", form=form)
+    answer = bare.send(
+        "POST",
+        "/oauth/v1/token",
+        content=urlencode(form),
+        headers={"Content-Type": "application/x-www-form-urlencoded"},
+    )
     body = answer.json()
     return Token(body["access_token"], bare.clock.now() + int(body.get("expires_in", 1800)) * SECOND)

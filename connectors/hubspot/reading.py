@@ -70,7 +70,7 @@ class Reader:
 
     def _changes(self, since: Cursor) -> Iterator[Page]:
         started = self._clock.now() // MILLISECOND
-        modified, archived = int(since["modified"]), int(since.get("archived", since["modified"]))
+        modified, archived = int(since["modified"]), int(since["archived"])
         look_back = int(self._settings.lookback * 1000)
         sweep = started - archived >= self._settings.archived_every * 1000
         if "sweep" not in since:

@@ -20,32 +20,27 @@ from kernel.records import Action, SourceRecord
 BATCH = 100
 KEY = "throughline_key"
 
-PROPERTIES: Mapping[str, tuple[str, ...]] = {
-    "contacts": (
-        "email", "firstname", "lastname", "salutation", "phone", "mobilephone", "company", "jobtitle", "website", "address", "city",
-        "state", "zip", "country", "lifecyclestage", "hs_lead_status", "hs_language", "hs_additional_emails", "hs_email_optout",
-        "hubspot_owner_id", "associatedcompanyid", "createdate",
-    ),
-    "companies": (
-        "name", "domain", "website", "phone", "address", "address2", "city", "state", "zip", "country", "industry", "description",
-        "annualrevenue", "numberofemployees", "lifecyclestage", "type", "hubspot_owner_id", "createdate",
-    ),
-    "deals": (
-        "dealname", "amount", "closedate", "dealstage", "pipeline", "dealtype", "description", "deal_currency_code",
-        "hubspot_owner_id", "createdate",
-    ),
-    "tickets": (
-        "subject", "content", "hs_pipeline", "hs_pipeline_stage", "hs_ticket_priority", "hs_ticket_category", "source_type",
-        "closed_date", "hubspot_owner_id", "createdate",
-    ),
-    "products": (
-        "name", "description", "hs_sku", "price", "hs_cost_of_goods_sold", "recurringbillingfrequency", "hs_recurring_billing_period",
-        "hs_url", "createdate",
-    ),
-    "line_items": (
-        "name", "description", "hs_sku", "hs_product_id", "price", "quantity", "amount", "hs_line_item_currency_code", "createdate",
-    ),
-}  # fmt: skip
+_READ_BY_DEFAULT = {
+    "contacts": """
+        email firstname lastname salutation phone mobilephone company jobtitle website address city state zip country
+        lifecyclestage hs_lead_status hs_language hs_additional_emails hs_email_optout hubspot_owner_id
+        associatedcompanyid createdate""",
+    "companies": """
+        name domain website phone address address2 city state zip country industry description annualrevenue
+        numberofemployees lifecyclestage type hubspot_owner_id createdate""",
+    "deals": """
+        dealname amount closedate dealstage pipeline dealtype description deal_currency_code hubspot_owner_id
+        createdate""",
+    "tickets": """
+        subject content hs_pipeline hs_pipeline_stage hs_ticket_priority hs_ticket_category source_type closed_date
+        hubspot_owner_id createdate""",
+    "products": """
+        name description hs_sku price hs_cost_of_goods_sold recurringbillingfrequency hs_recurring_billing_period
+        hs_url createdate""",
+    "line_items": """
+        name description hs_sku hs_product_id price quantity amount hs_line_item_currency_code createdate""",
+}
+PROPERTIES: Mapping[str, tuple[str, ...]] = {name: tuple(text.split()) for name, text in _READ_BY_DEFAULT.items()}
 """The properties read by default; HubSpot leaves out, without an error, those an account does not have."""
 
 ASSOCIATED: Mapping[str, tuple[str, ...]] = {
@@ -86,15 +81,7 @@ RESOURCE_OF: Mapping[str, str] = {
 }
 REQUIRED: Mapping[str, frozenset[str]] = {"tickets": frozenset({"hs_pipeline_stage"})}
 READ_ONLY = frozenset(
-    {
-        "hs_object_id",
-        "createdate",
-        "lastmodifieddate",
-        "hs_lastmodifieddate",
-        "hs_createdate",
-        "hs_email_optout",
-        "associatedcompanyid",
-    }
+    ("hs_object_id", "createdate", "lastmodifieddate", "hs_lastmodifieddate", "hs_createdate", "hs_email_optout")
 )
 
 

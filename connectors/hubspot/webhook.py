@@ -17,9 +17,7 @@ from kernel.errors import Park
 from kernel.ids import derived_id
 from kernel.records import Delivered, WebhookRequest
 
-_DECODED = {
-    "3A": ":", "2F": "/", "3F": "?", "40": "@", "21": "!", "24": "$", "27": "'", "28": "(", "29": ")", "2A": "*", "2C": ",", "3B": ";",
-}  # fmt: skip
+_DECODED = {f"{ord(sign):02X}": sign for sign in ":/?@!$'()*,;"}
 _ESCAPES = re.compile(f"%({'|'.join(_DECODED)})", re.IGNORECASE)
 
 

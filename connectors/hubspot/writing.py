@@ -155,9 +155,9 @@ class Writer:
                 self._fail([(index, item)], error)
             return
         adopted, claimed = Indexed(), set[str]()
-        for index, item, existing, error in taken:
+        for index, item, existing, refusal in taken:
             if existing not in keys or existing in claimed or keys[existing] not in (None, "", item.ext_key):
-                self._fail([(index, item)], error)
+                self._fail([(index, item)], refusal)
                 continue
             claimed.add(existing)
             adopted.append((index, replace(item, vendor_id=existing)))
@@ -188,7 +188,7 @@ class Writer:
         refused: dict[tuple[str, str], Json] = {}
         for told in body.get("errors", []):
             context = told.get("context") or {}
-            refused.update({pair: told for pair in zip(_ids(context, "from"), _ids(context, "to"), strict=False)})
+            refused.update(dict.fromkeys(zip(_ids(context, "from"), _ids(context, "to"), strict=False), told))
         for pair, place in pairs.items():
             if pair in refused:
                 self._fail([place], self._error(refused[pair], answer, place[1]))

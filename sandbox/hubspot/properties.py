@@ -32,62 +32,56 @@ SINGULAR = {
 MODIFIED = {name: "lastmodifieddate" if name == "contacts" else "hs_lastmodifieddate" for name in TYPE_IDS}
 TEXT_LIMIT = 65_536
 
-_LIFECYCLE = (
-    "subscriber",
-    "lead",
-    "marketingqualifiedlead",
-    "salesqualifiedlead",
-    "opportunity",
-    "customer",
-    "evangelist",
-    "other",
-)
-_LEAD_STATUS = (
-    "NEW",
-    "OPEN",
-    "IN_PROGRESS",
-    "OPEN_DEAL",
-    "UNQUALIFIED",
-    "ATTEMPTED_TO_CONTACT",
-    "CONNECTED",
-    "BAD_TIMING",
-)
-_INDUSTRY = (
-    "ACCOUNTING", "AIRLINES_AVIATION", "APPAREL_FASHION", "AUTOMOTIVE", "BANKING", "BIOTECHNOLOGY", "CHEMICALS",
-    "COMPUTER_HARDWARE", "COMPUTER_SOFTWARE", "CONSTRUCTION", "CONSUMER_GOODS", "CONSUMER_SERVICES", "E_LEARNING",
-    "EDUCATION_MANAGEMENT", "ELECTRICAL_ELECTRONIC_MANUFACTURING", "ENTERTAINMENT", "FINANCIAL_SERVICES",
-    "FOOD_BEVERAGES", "FURNITURE", "HEALTH_WELLNESS_AND_FITNESS", "HOSPITAL_HEALTH_CARE", "HOSPITALITY",
-    "HUMAN_RESOURCES", "INFORMATION_TECHNOLOGY_AND_SERVICES", "INSURANCE", "INTERNET", "LEGAL_SERVICES",
-    "LOGISTICS_AND_SUPPLY_CHAIN", "MACHINERY", "MANAGEMENT_CONSULTING", "MARKETING_AND_ADVERTISING",
-    "MEDICAL_DEVICES", "NON_PROFIT_ORGANIZATION_MANAGEMENT", "OIL_ENERGY", "PHARMACEUTICALS",
-    "PROFESSIONAL_TRAINING_COACHING", "REAL_ESTATE", "RETAIL", "SPORTING_GOODS", "TELECOMMUNICATIONS",
-    "TRANSPORTATION_TRUCKING_RAILROAD", "UTILITIES", "WHOLESALE",
-)  # fmt: skip
-_DEAL_STAGES = (
-    "appointmentscheduled", "qualifiedtobuy", "presentationscheduled", "decisionmakerboughtin", "contractsent", "closedwon", "closedlost",
-)  # fmt: skip
-_READ_ONLY = (
-    "hs_object_id createdate lastmodifieddate hs_lastmodifieddate hs_createdate hs_object_source hs_object_source_id"
-)
-_READ_ONLY_NAMES = frozenset(f"{_READ_ONLY} hs_object_source_label num_associated_contacts hs_email_optout".split())
 
-# One line per object type: space-separated property names, `:kind` where it is not text; options follow after `=`.
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+_LIFECYCLE = _words("subscriber lead marketingqualifiedlead salesqualifiedlead opportunity customer evangelist other")
+_LEAD_STATUS = _words("NEW OPEN IN_PROGRESS OPEN_DEAL UNQUALIFIED ATTEMPTED_TO_CONTACT CONNECTED BAD_TIMING")
+_INDUSTRY = _words("""
+    ACCOUNTING AIRLINES_AVIATION APPAREL_FASHION AUTOMOTIVE BANKING BIOTECHNOLOGY CHEMICALS COMPUTER_HARDWARE
+    COMPUTER_SOFTWARE CONSTRUCTION CONSUMER_GOODS CONSUMER_SERVICES E_LEARNING EDUCATION_MANAGEMENT
+    ELECTRICAL_ELECTRONIC_MANUFACTURING ENTERTAINMENT FINANCIAL_SERVICES FOOD_BEVERAGES FURNITURE
+    HEALTH_WELLNESS_AND_FITNESS HOSPITAL_HEALTH_CARE HOSPITALITY HUMAN_RESOURCES INFORMATION_TECHNOLOGY_AND_SERVICES
+    INSURANCE INTERNET LEGAL_SERVICES LOGISTICS_AND_SUPPLY_CHAIN MACHINERY MANAGEMENT_CONSULTING
+    MARKETING_AND_ADVERTISING MEDICAL_DEVICES NON_PROFIT_ORGANIZATION_MANAGEMENT OIL_ENERGY PHARMACEUTICALS
+    PROFESSIONAL_TRAINING_COACHING REAL_ESTATE RETAIL SPORTING_GOODS TELECOMMUNICATIONS
+    TRANSPORTATION_TRUCKING_RAILROAD UTILITIES WHOLESALE""")
+_DEAL_STAGES = _words(
+    "appointmentscheduled qualifiedtobuy presentationscheduled decisionmakerboughtin contractsent closedwon closedlost"
+)
+_READ_ONLY = frozenset(
+    _words("""
+    hs_object_id createdate lastmodifieddate hs_lastmodifieddate hs_createdate hs_object_source hs_object_source_id
+    hs_object_source_label num_associated_contacts hs_email_optout""")
+)
+
+# Property names per object type, `:kind` where it is not text.
 _TEXTS: Mapping[str, str] = {
-    "contacts": "email firstname lastname salutation phone:phone mobilephone:phone fax company jobtitle website address city state zip country"
-    " date_of_birth hs_language hs_additional_emails hubspot_owner_id associatedcompanyid:number annualrevenue:number message"
-    " hs_email_optout:bool hs_analytics_source createdate:datetime lastmodifieddate:datetime hs_object_id:number",
-    "companies": "name domain website phone:phone address address2 city state zip country description about_us annualrevenue:number"
-    " numberofemployees:number hubspot_owner_id hs_parent_company_id:number founded_year timezone hs_num_open_deals:number"
-    " num_associated_contacts:number createdate:datetime hs_lastmodifieddate:datetime hs_object_id:number",
-    "deals": "dealname amount:number closedate:datetime pipeline description deal_currency_code hubspot_owner_id hs_next_step"
-    " amount_in_home_currency:number hs_forecast_amount:number num_associated_contacts:number createdate:datetime"
-    " hs_createdate:datetime hs_lastmodifieddate:datetime hs_object_id:number",
-    "tickets": "subject content hs_pipeline hs_pipeline_stage hs_ticket_id hubspot_owner_id closed_date:datetime"
-    " createdate:datetime hs_lastmodifieddate:datetime hs_object_id:number",
-    "products": "name description hs_sku price:number hs_cost_of_goods_sold:number recurringbillingfrequency hs_recurring_billing_period"
-    " hs_url hs_images createdate:datetime hs_lastmodifieddate:datetime hs_object_id:number",
-    "line_items": "name description hs_sku hs_product_id price:number quantity:number amount:number hs_line_item_currency_code discount:number"
-    " createdate:datetime hs_lastmodifieddate:datetime hs_object_id:number",
+    "contacts": """
+        email firstname lastname salutation phone:phone mobilephone:phone fax company jobtitle website address city
+        state zip country date_of_birth hs_language hs_additional_emails hubspot_owner_id associatedcompanyid:number
+        message annualrevenue:number hs_email_optout:bool hs_analytics_source createdate:datetime lastmodifieddate:datetime
+        hs_object_id:number""",
+    "companies": """
+        name domain website phone:phone address address2 city state zip country description about_us
+        annualrevenue:number numberofemployees:number hubspot_owner_id hs_parent_company_id:number founded_year timezone
+        hs_num_open_deals:number num_associated_contacts:number createdate:datetime hs_lastmodifieddate:datetime
+        hs_object_id:number""",
+    "deals": """
+        dealname amount:number closedate:datetime pipeline description deal_currency_code hubspot_owner_id hs_next_step
+        amount_in_home_currency:number hs_forecast_amount:number num_associated_contacts:number createdate:datetime
+        hs_createdate:datetime hs_lastmodifieddate:datetime hs_object_id:number""",
+    "tickets": """
+        subject content hs_pipeline hs_pipeline_stage hs_ticket_id hubspot_owner_id closed_date:datetime
+        createdate:datetime hs_lastmodifieddate:datetime hs_object_id:number""",
+    "products": """
+        name description hs_sku price:number hs_cost_of_goods_sold:number recurringbillingfrequency hs_url hs_images
+        hs_recurring_billing_period createdate:datetime hs_lastmodifieddate:datetime hs_object_id:number""",
+    "line_items": """
+        name description hs_sku hs_product_id price:number quantity:number amount:number hs_line_item_currency_code
+        discount:number createdate:datetime hs_lastmodifieddate:datetime hs_object_id:number""",
 }
 _PICKLISTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "contacts": {"lifecyclestage": _LIFECYCLE, "hs_lead_status": _LEAD_STATUS},
@@ -171,7 +165,7 @@ def standard(object_type: str) -> dict[str, Property]:
     found: dict[str, Property] = {}
     for word in _TEXTS[object_type].split():
         name, _, kind = word.partition(":")
-        found[name] = Property(name, kind or "string", read_only=name in _READ_ONLY_NAMES)
+        found[name] = Property(name, kind or "string", read_only=name in _READ_ONLY)
     for name, options in _PICKLISTS[object_type].items():
         found[name] = Property(name, "enumeration", options)
     for name in ("hs_object_source", "hs_object_source_id", "hs_object_source_label"):

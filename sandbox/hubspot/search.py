@@ -11,7 +11,7 @@ CEILING = 10_000
 MAX_LIMIT = 200
 MAX_GROUPS, MAX_FILTERS_PER_GROUP, MAX_FILTERS = 5, 10, 25
 
-Object = Mapping[str, Any]
+Object = dict[str, Any]
 
 
 class BadSearch(ValueError):
@@ -60,7 +60,7 @@ _OPERATORS: Mapping[str, Callable[[str, Mapping[str, Any]], bool]] = {
 
 def _holds(properties: Mapping[str, Any], rule: Mapping[str, Any]) -> bool:
     have = properties.get(rule.get("propertyName", ""))
-    operator = rule.get("operator")
+    operator = str(rule.get("operator"))
     if operator == "HAS_PROPERTY":
         return have not in (None, "")
     if operator == "NOT_HAS_PROPERTY":
