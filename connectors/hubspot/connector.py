@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import email.utils
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from typing import Any, ClassVar, cast
 from urllib.parse import urlencode
 
@@ -69,8 +70,7 @@ class HubSpot(Connector):
         if chosen.access_token:
             auth = BearerAuth(chosen.access_token)
         else:
-            bare = Http(base_url=chosen.base_url, verdicts=VERDICTS, **options)
-            auth = TokenAuth(lambda: _renewed(bare, chosen), clock=options.get("clock"))
+            auth = TokenAuth(lambda: _renewed(chosen, options), clock=options.get("clock"))
         limits = [Limit(chosen.requests_per_10s, 10.0)]
         return Http(base_url=chosen.base_url, auth=auth, verdicts=VERDICTS, limits=limits, **options)
 
@@ -229,7 +229,7 @@ def _field_info(told: Mapping[str, Any], required: frozenset[str]) -> FieldInfo:
     )
 
 
-def _renewed(bare: Http, settings: Settings) -> Token:
+def _renewed(settings: Settings, options: Mapping[str, Any]) -> Token:
     """A new access token for the refresh token, which HubSpot does not rotate."""
     assert settings.client_secret
     assert settings.refresh_token
@@ -239,11 +239,7 @@ def _renewed(bare: Http, settings: Settings) -> Token:
         "client_secret": settings.client_secret.get_secret_value(),
         "refresh_token": settings.refresh_token.get_secret_value(),
     }
-    answer = bare.send(
-        "POST",
-        "/oauth/v1/token",
-        content=urlencode(form),
-        headers={"Content-Type": "application/x-www-form-urlencoded"},
-    )
-    body = answer.json()
-    return Token(body["access_token"], bare.clock.now() + int(body.get("expires_in", 1800)) * SECOND)
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    with closing(Http(base_url=settings.base_url, verdicts=VERDICTS, **options)) as bare:
+        body = bare.send("POST", "/oauth/v1/token", content=urlencode(form), headers=headers).json()
+        return Token(body["access_token"], bare.clock.now() + int(body.get("expires_in", 1800)) * SECOND)

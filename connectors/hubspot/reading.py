@@ -5,7 +5,7 @@ Cursors (times in epoch milliseconds, HubSpot's own):
     {"modified", "archived"}               everything modified (archived) before it is read
     {"modified", "archived", "going": 1}   inside a read of changes: no look-back when it goes on
         + "inside": id                     … inside one millisecond, walked by id
-        + "sweep": after                   … among the archived
+        + "sweep": after                   … among the archived (None: from the first)
 """
 
 from __future__ import annotations
@@ -72,14 +72,14 @@ class Reader:
         started = self._clock.now() // MILLISECOND
         modified, archived = int(since["modified"]), int(since["archived"])
         look_back = int(self._settings.lookback * 1000)
-        sweep = started - archived >= self._settings.archived_every * 1000
+        sweep = not 0 <= started - archived < self._settings.archived_every * 1000
         if "sweep" not in since:
             start = modified if since.get("going") else modified - look_back
             for records, position, sent_at, done in self._modified_since(start, since.get("inside"), None):
                 modified = max(modified, position["modified"])
                 cursor = {"modified": modified, "archived": archived}
                 if not done or sweep:
-                    cursor = {**cursor, **(position if not done else {}), "going": 1}
+                    cursor = {**cursor, **({"sweep": None} if done else position), "going": 1}
                 yield Page(records, cursor, sent_at, last=done and not sweep)
         if sweep:
             state = {"modified": modified, "archived": archived, "going": 1}

@@ -62,8 +62,8 @@ _TEXTS: Mapping[str, str] = {
     "contacts": """
         email firstname lastname salutation phone:phone mobilephone:phone fax company jobtitle website address city
         state zip country date_of_birth hs_language hs_additional_emails hubspot_owner_id associatedcompanyid:number
-        message annualrevenue:number hs_email_optout:bool hs_analytics_source createdate:datetime lastmodifieddate:datetime
-        hs_object_id:number""",
+        message annualrevenue:number hs_email_optout:bool hs_analytics_source createdate:datetime
+        lastmodifieddate:datetime hs_object_id:number""",
     "companies": """
         name domain website phone:phone address address2 city state zip country description about_us
         annualrevenue:number numberofemployees:number hubspot_owner_id hs_parent_company_id:number founded_year timezone
