@@ -38,7 +38,8 @@ class _Served:
 
     def __init__(self, simulator: Simulator, port: int) -> None:
         self.simulator = simulator
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        # The protocol must be named: asyncio switches Nagle's delay (40 ms an answer) off for named TCP only.
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._socket.bind((HOST, port))
         self.port: int = self._socket.getsockname()[1]
