@@ -16,9 +16,21 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
+from connectors.budget import Limit
 from connectors.http import Http
 from kernel.errors import Stop
-from kernel.records import Action, Check, Cursor, Delivered, FieldInfo, Page, SourceRecord, WebhookRequest, WriteItem, WriteOutcome
+from kernel.records import (
+    Action,
+    Check,
+    Cursor,
+    Delivered,
+    FieldInfo,
+    Page,
+    SourceRecord,
+    WebhookRequest,
+    WriteItem,
+    WriteOutcome,
+)
 
 
 class WriteClass(StrEnum):
@@ -63,20 +75,12 @@ class Resource:
     updated_at: str | None = None  # dotted path of the version's time; orders versions
     readable: bool = True
     incremental: bool = True  # `read` honours a cursor; otherwise every read is complete
-    safety_lag: timedelta = timedelta(0)  # the vendor's index trails its truth by this much: the cursor never passes start - lag
+    safety_lag: timedelta = timedelta(0)  # the vendor's index trails its truth: the cursor never passes start - lag
     lookback: timedelta = timedelta(0)  # re-read this much before the cursor each time
     deletes: Deletes = Deletes.NONE
     volatile: tuple[str, ...] = ()  # dotted paths that change without the content changing: left out of the hash
     write: WriteSpec | None = None
     backfill: bool = False  # `read(…, window=)` can be bounded in time
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """A documented request limit: at most `calls` in any `per` seconds."""
-
-    calls: int
-    per: float
 
 
 class ConnectorSettings(BaseModel):
@@ -106,11 +110,11 @@ class Connector(ABC):
     @classmethod
     @abstractmethod
     def build_http(cls, settings: Any, **options: Any) -> Http:
-        """The connection's Http: base URL, auth, verdicts. `options` (connection, clock, budget, transport) pass through."""
+        """The connection's Http: base URL, auth, verdicts. `options` (connection, clock, budget, transport) pass."""
 
     @abstractmethod
     def check(self) -> list[Check]:
-        """Reach the account: credentials, permissions per resource, clock, API version. Never raises for a bad answer."""
+        """Reach the account: credentials, permissions per resource, clock, version. Never raises for a bad answer."""
 
     def discover(self, resource: str) -> list[FieldInfo]:
         """The live fields of a resource."""

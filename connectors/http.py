@@ -1,0 +1,316 @@
+"""The only way to a vendor: one httpx client per connection, one retry policy, fates instead of exceptions.
+
+Reads may be repeated, so whatever went wrong on the way is retried. A write is repeated only when it was provably not
+applied (no connection, 429, a refused credential, a lock); a timeout, a reset, a 5xx or a body that cannot be read
+leaves it Unknown, and only a reconcile may decide. Nothing leaves the connection's own host: no redirects, no proxies
+from the environment, no next-page link elsewhere.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import orjson
+
+from connectors.auth import Auth
+from connectors.budget import Budget, Limit, Windows
+from connectors.retry import ATTEMPTS, PATIENCE, policy
+from connectors.verdicts import DEFAULT_VERDICTS, Verdicts, fated
+from kernel.clock import SECOND, Clock, SystemClock
+from kernel.errors import BadSetting, Reauthenticate, Retry, RetryAt, Stop, ThroughlineError, Unknown
+
+# httpx logs whole URLs at INFO; queries hold personal data and tokens.
+logging.getLogger("httpx").setLevel(logging.WARNING)
+logging.getLogger("httpcore").setLevel(logging.WARNING)
+
+MAX_ANSWER = 64 * 1024 * 1024
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+_UNPARSED: Any = object()
+
+
+@dataclass(slots=True, repr=False)
+class Answer:
+    """What the vendor answered. `sent_at` is the instant just before the request left."""
+
+    status: int
+    headers: httpx.Headers
+    content: bytes
+    write: bool = False
+    sent_at: int = 0
+    request_id: str = ""
+    trace_id: str = ""
+    _body: Any = field(default=_UNPARSED)
+
+    def json(self) -> Any:
+        """The body, parsed strictly once. A body that is no JSON: Retry for a read, Unknown for a write."""
+        if self._body is _UNPARSED:
+            try:
+                self._body = orjson.loads(self.content)
+            except orjson.JSONDecodeError:
+                raise self.unreadable() from None
+        return self._body
+
+    def unreadable(self, message: str = "the answer is empty, cut short or not JSON") -> ThroughlineError:
+        """The error for an answer that does not say what it should."""
+        kind = Unknown if self.write else Retry
+        return kind(message, cause="bad_answer", status=self.status, request_id=self.request_id, trace_id=self.trace_id)
+
+    def body_or_none(self) -> Any:
+        """The parsed body; None when it is not JSON."""
+        try:
+            return self.json()
+        except ThroughlineError:
+            return None
+
+
+@dataclass(slots=True)
+class _Call:
+    method: str
+    url: httpx.URL
+    content: bytes | None
+    headers: Mapping[str, str] | None
+    write: bool
+    trace_id: str
+    raw: bool
+    accept: Collection[int]
+    answer: Answer | None = None
+    reauthenticated: bool = False
+
+
+class Http:
+    """One connection's HTTP: base URL, credential, limits, verdicts, clock."""
+
+    def __init__(
+        self,
+        *,
+        connection: str,
+        base_url: str,
+        auth: Auth | None = None,
+        verdicts: Verdicts = DEFAULT_VERDICTS,
+        limits: Sequence[Limit] = (),
+        headers: Mapping[str, str] | None = None,
+        clock: Clock | None = None,
+        budget: Budget | None = None,
+        transport: httpx.BaseTransport | None = None,
+        timeout: float = 30.0,
+        max_answer: int = MAX_ANSWER,
+        attempts: int = ATTEMPTS,
+    ) -> None:
+        """An empty `base_url` reaches nobody (connectors that only receive). `timeout` in seconds, per network step."""
+        self.connection, self.verdicts, self.auth = connection, verdicts, auth
+        self.clock: Clock = clock or SystemClock()
+        self.base_url = _base(connection, base_url)
+        self.timeout, self.max_answer, self.attempts = timeout, max_answer, attempts
+        self._budget: Budget = budget or Windows(limits, self.clock)
+        self._headers = {"User-Agent": "throughline", "Accept": "application/json", **(headers or {})}
+        self._transport = transport
+        self._client: httpx.Client | None = None
+        self._lock = threading.Lock()
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        params: Mapping[str, Any] | Sequence[tuple[str, Any]] | None = None,
+        json: Any = None,
+        content: bytes | str | None = None,
+        headers: Mapping[str, str] | None = None,
+        write: bool = False,
+        trace_id: str = "",
+        check: bool = True,
+        accept: Collection[int] = (),
+        raw: bool = False,
+    ) -> Answer:
+        """Send one request and return its answer, or raise the error whose fate says what must happen next.
+
+        `accept`: statuses returned as they are. `check=False`: once retries are spent, any status is returned (ask
+        `verdict`). A read's 2xx body must be JSON unless `raw`.
+        """
+        body = content.encode() if isinstance(content, str) else content
+        headers = dict(headers or {})
+        if json is not None:
+            body = orjson.dumps(json)
+            headers.setdefault("Content-Type", "application/json")
+        call = _Call(method.upper(), self._resolve(url, params), body, headers, write, trace_id, raw, accept)
+        try:
+            return policy(self.clock, self.attempts)(self._attempt, call)
+        except Reauthenticate as error:
+            raise self._refused(error) from None
+        except ThroughlineError as error:
+            answer = call.answer
+            if not check and answer is not None and error.status == answer.status and answer.status != 401:
+                return answer
+            raise
+
+    def get(self, url: str, **options: Any) -> Answer:
+        """Read; see `send`."""
+        return self.send("GET", url, **options)
+
+    def follow(self, url: str, **options: Any) -> Answer:
+        """Read a next-page link as the vendor wrote it; a link to another host stops the stream."""
+        return self.send("GET", url, **options)
+
+    def verdict(self, answer: Answer, write: bool | None = None) -> ThroughlineError | None:
+        """The fated error an answer stands for; None when all is well."""
+        write = answer.write if write is None else write
+        body = None
+        if self.verdicts.inside_success or not 200 <= answer.status < 300:
+            body = answer.body_or_none()
+        verdict, code = self.verdicts.judge(answer.status, body)
+        if verdict is None:
+            return None
+        now = self.clock.now()
+        error = fated(
+            verdict,
+            write=write,
+            now=now,
+            after=self.verdicts.wait(answer.headers, now),
+            connection=self.connection,
+            code=code,
+            field=self.verdicts.field(body) if body is not None else "",
+            status=answer.status,
+            request_id=answer.request_id,
+            trace_id=answer.trace_id,
+        )
+        return _no_long_wait(error, now)
+
+    def close(self) -> None:
+        """Release sockets."""
+        with self._lock:
+            if self._client is not None:
+                self._client.close()
+                self._client = None
+
+    def _attempt(self, call: _Call) -> Answer:
+        call.answer = None
+        headers = {**self._headers, **(call.headers or {})}
+        if self.auth is not None:
+            self.auth.apply(headers)
+        self._budget.take()
+        call.answer = answer = self._exchange(call, headers)
+        if answer.status in call.accept:
+            return answer
+        error = self.verdict(answer)
+        if isinstance(error, Reauthenticate):
+            if call.reauthenticated or self.auth is None or not self.auth.refresh(headers.get("Authorization", "")):
+                raise self._refused(error)
+            call.reauthenticated = True
+        if error is not None:
+            raise error
+        if not call.write and not call.raw and answer.status != 204:
+            answer.json()
+        return answer
+
+    def _exchange(self, call: _Call, headers: Mapping[str, str]) -> Answer:
+        client, sent_at = self._open(), self.clock.now()
+        try:
+            request = client.build_request(call.method, call.url, content=call.content, headers=headers)
+            response = client.send(request, stream=True)
+            try:
+                content = self._body(response)
+            finally:
+                response.close()
+        except _NOT_SENT as error:
+            raise Retry(self._told("cannot be reached", error), cause="unreachable", trace_id=call.trace_id) from None
+        except (httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:
+            raise Stop(self._told("the request cannot be sent", error), cause="wrong_request") from None
+        except (httpx.TransportError, httpx.DecodingError) as error:
+            timed_out = isinstance(error, httpx.TimeoutException)
+            told = self._told("no answer in time" if timed_out else "the connection was lost", error)
+            kind: Callable[..., ThroughlineError] = Unknown if call.write else Retry
+            raise kind(told, cause="timeout" if timed_out else "connection_lost", trace_id=call.trace_id) from None
+        request_id = next((told for name in self.verdicts.request_id if (told := response.headers.get(name))), "")
+        return Answer(response.status_code, response.headers, content, call.write, sent_at, request_id, call.trace_id)
+
+    def _body(self, response: httpx.Response) -> bytes:
+        """The body, whole; a trickle or a flood is treated as a lost connection."""
+        until = time.monotonic() + 4 * self.timeout
+        pieces, size = [], 0
+        for piece in response.iter_bytes():
+            pieces.append(piece)
+            size += len(piece)
+            if size > self.max_answer:
+                raise httpx.ReadError("larger than the cap")
+            if time.monotonic() > until:
+                raise httpx.ReadTimeout("trickles")
+        return b"".join(pieces)
+
+    def _open(self) -> httpx.Client:
+        """The client, made at first use: connectors that only receive never need one."""
+        with self._lock:
+            if self._client is None:
+                self._client = httpx.Client(
+                    transport=self._transport,
+                    timeout=self.timeout,
+                    limits=httpx.Limits(max_connections=20, max_keepalive_connections=20),
+                    follow_redirects=False,
+                    trust_env=False,
+                )
+            return self._client
+
+    def _resolve(self, url: str, params: Mapping[str, Any] | Sequence[tuple[str, Any]] | None) -> httpx.URL:
+        """The absolute URL, pinned to the base host."""
+        if self.base_url is None:
+            raise Stop(f"{self.connection}: this connection only receives", cause="wrong_request")
+        if url.startswith(("http://", "https://")):
+            target = httpx.URL(url)
+            if _origin(target) != _origin(self.base_url):
+                raise Stop(f"{self.connection}: a link leads to another host", cause="foreign_host")
+        else:
+            target = httpx.URL(str(self.base_url).rstrip("/") + "/" + url.lstrip("/"))
+        # httpx: params={} would erase the URL's own query.
+        return target.copy_merge_params(params) if params else target  # type: ignore[arg-type]
+
+    def _refused(self, error: ThroughlineError) -> Stop:
+        told = f"{self.connection}: the vendor refused the credential; run: throughline check {self.connection}"
+        facts = {"status": error.status, "request_id": error.request_id, "trace_id": error.trace_id}
+        return Stop(told, cause="unauthorized", **facts)  # type: ignore[arg-type]
+
+    def _told(self, what: str, error: Exception) -> str:
+        return f"{self.connection}: {what} ({type(error).__name__})"
+
+
+class PageGuard:
+    """Refuses a paging token that was already followed in this read: a vendor's loop must not become ours."""
+
+    def __init__(self, connection: str) -> None:
+        self._connection, self._seen = connection, set[int]()
+
+    def advance(self, token: object) -> None:
+        """Remember a token about to be followed; raises Stop when it was followed before."""
+        mark = hash(str(token))
+        if mark in self._seen:
+            raise Stop(f"{self._connection}: the vendor's paging loops", cause="page_loop")
+        self._seen.add(mark)
+
+
+def _no_long_wait(error: ThroughlineError, now: int) -> ThroughlineError:
+    if isinstance(error, Retry) and not isinstance(error, RetryAt) and (error.after or 0.0) > PATIENCE:
+        at = now + int((error.after or 0.0) * SECOND)
+        facts = {"status": error.status, "request_id": error.request_id, "trace_id": error.trace_id}
+        return RetryAt(error.message, at=at, cause=error.cause, **facts)
+    return error
+
+
+def _base(connection: str, base_url: str) -> httpx.URL | None:
+    if not base_url:
+        return None
+    url = httpx.URL(base_url)
+    if url.scheme != "https" and not (url.scheme == "http" and url.host in LOOPBACK):
+        raise BadSetting(f"{connection}: the base URL must be https (http only on loopback)", field="base_url")
+    if url.userinfo or url.query:
+        raise BadSetting(f"{connection}: the base URL must hold no user, password or query", field="base_url")
+    return url
+
+
+def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    port = url.port or {"https": 443, "http": 80}.get(url.scheme)
+    return url.scheme, url.host, port
