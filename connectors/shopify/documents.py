@@ -45,7 +45,10 @@ class Shape:
 
     def selection(self) -> str:
         """The whole selection set of one object, without its braces."""
-        nested = [f"{name}(first: {self.nested_size}) {{ nodes {{ {inner} }} {_INFO} }}" for name, inner in self.nested.items()]
+        nested = [
+            f"{name}(first: {self.nested_size}) {{ nodes {{ {inner} }} {_INFO} }}"
+            for name, inner in self.nested.items()
+        ]
         return " ".join([self.fields, *nested])
 
 
@@ -75,8 +78,9 @@ SHAPES: Mapping[str, Shape] = {
         root="products",
         owner="PRODUCT",
         fields=(
-            "id legacyResourceId createdAt updatedAt publishedAt title handle descriptionHtml vendor productType status tags "
-            "isGiftCard totalInventory category { id fullName } seo { title description } options { id name position values }"
+            "id legacyResourceId createdAt updatedAt publishedAt title handle descriptionHtml vendor productType "
+            "status tags isGiftCard totalInventory category { id fullName } seo { title description } "
+            "options { id name position values }"
         ),
         nested={"variants": _VARIANT, "metafields": _METAFIELD},
         by_identifier="productByIdentifier",
@@ -90,8 +94,8 @@ SHAPES: Mapping[str, Shape] = {
         root="orders",
         owner="ORDER",
         fields=(
-            "id legacyResourceId name email phone createdAt updatedAt processedAt cancelledAt cancelReason closedAt confirmed "
-            "test note tags poNumber sourceName sourceIdentifier currencyCode presentmentCurrencyCode customerLocale "
+            "id legacyResourceId name email phone createdAt updatedAt processedAt cancelledAt cancelReason closedAt "
+            "confirmed test note tags poNumber sourceName sourceIdentifier currencyCode presentmentCurrencyCode customerLocale "
             "displayFinancialStatus displayFulfillmentStatus discountCodes taxesIncluded customer { id } "
             f"totalPriceSet {{ {_MONEY} }} currentTotalPriceSet {{ {_MONEY} }} subtotalPriceSet {{ {_MONEY} }} "
             f"totalTaxSet {{ {_MONEY} }} totalShippingPriceSet {{ {_MONEY} }} totalDiscountsSet {{ {_MONEY} }} "
@@ -125,10 +129,6 @@ TYPE = (
     f"query Type($name: String!) {{ __type(name: $name) {{ fields {{ name description type {{ {_TYPE} }} }} "
     f"inputFields {{ name type {{ {_TYPE} }} }} enumValues {{ name }} }} }}"
 )
-SET_KEYS = (
-    "mutation SetKeys($metafields: [MetafieldsSetInput!]!) { metafieldsSet(metafields: $metafields) { "
-    "userErrors { field message code elementIndex } } }"
-)
 
 
 def page(shape: Shape) -> str:
@@ -156,7 +156,9 @@ def more_of(shape: Shape, connection: str) -> str:
 def by_custom_ids(shape: Shape, count: int) -> str:
     """`count` look-ups by our key in one document, answered under `k0`, `k1`, …"""
     kind = f"{shape.type}IdentifierInput!"
-    return _aliased("query Find", kind, "k", count, lambda n: f"{shape.by_identifier}(identifier: $k{n}) {{ {shape.selection()} }}")
+    return _aliased(
+        "query Find", kind, "k", count, lambda n: f"{shape.by_identifier}(identifier: $k{n}) {{ {shape.selection()} }}"
+    )
 
 
 def _aliased(head: str, kind: str, letter: str, count: int, call: Callable[[int], str]) -> str:
@@ -188,10 +190,26 @@ def delete_many(shape: Shape, count: int) -> str:
     )
 
 
+def metafields_many(sets: Sequence[int], deletes: Sequence[int]) -> str:
+    """Metafields set and deleted per object, each object's apart so that one refusal touches no other: `s3`, `x3`, …"""
+    variables = [f"$s{n}: [MetafieldsSetInput!]!" for n in sets]
+    variables += [f"$x{n}: [MetafieldIdentifierInput!]!" for n in deletes]
+    errors = "userErrors { field message"
+    calls = [
+        f"s{n}: metafieldsSet(metafields: $s{n}) {{ metafields {{ {_METAFIELD} }} {errors} code }} }}" for n in sets
+    ]
+    calls += [f"x{n}: metafieldsDelete(metafields: $x{n}) {{ {errors} }} }}" for n in deletes]
+    return f"mutation Metafields({', '.join(variables)}) {{ {' '.join(calls)} }}"
+
+
 def every_document() -> Sequence[tuple[str, str]]:
     """All documents by name, for the tests that check them against a schema."""
     shapes = [*SHAPES.items(), ("refunds", REFUND)]
-    many = [(f"{name} more {connection}", more_of(shape, connection)) for name, shape in shapes for connection in shape.nested]
+    many = [
+        (f"{name} more {connection}", more_of(shape, connection))
+        for name, shape in shapes
+        for connection in shape.nested
+    ]
     for name, shape in shapes:
         many.append((f"{name} by ids", by_ids(shape)))
         if shape.root:
@@ -200,5 +218,6 @@ def every_document() -> Sequence[tuple[str, str]]:
             many.append((f"{name} by custom id", by_custom_ids(shape, 2)))
         if shape.setter:
             many += [(f"{name} set", set_many(shape, 2)), (f"{name} delete", delete_many(shape, 2))]
-    fixed = {"check": CHECK, "key definition": KEY_DEFINITION, "definitions": DEFINITIONS, "type": TYPE, "set keys": SET_KEYS}
+    many.append(("metafields", metafields_many([0, 1], [1])))
+    fixed = {"check": CHECK, "key definition": KEY_DEFINITION, "definitions": DEFINITIONS, "type": TYPE}
     return [*many, *fixed.items()]
