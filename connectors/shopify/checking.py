@@ -58,15 +58,9 @@ def fields_of(graph: Graph, shape: Shape) -> list[FieldInfo]:
     read = _type(graph, shape.type)
     writable = _type(graph, f"{shape.type}SetInput") if shape.setter else {}
     named = {field["name"]: field for field in (writable.get("inputFields") or ())}
-    found, seen = [], set()
-    for field in read.get("fields") or ():
-        if (info := _info(graph, field, read_only=field["name"] not in named)) is not None:
-            found.append(info)
-            seen.add(info.name)
-    found += [
-        info for name, field in named.items() if name not in seen and (info := _info(graph, field, read_only=False))
-    ]
-    return [*found, *_metafields(graph, shape)]
+    found = {field["name"]: _info(graph, field, read_only=True) for field in read.get("fields") or ()}
+    found |= {name: _info(graph, field, read_only=False) for name, field in named.items()}
+    return [*(info for info in found.values() if info is not None), *_metafields(graph, shape)]
 
 
 def _version(answer: Answer, wanted: str) -> Check:

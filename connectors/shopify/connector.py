@@ -152,16 +152,8 @@ class Shopify(Connector):
 
     def fetch(self, resource: str, ids: Sequence[str]) -> list[SourceRecord]:
         """By global id, whatever the search index holds."""
-        shape, found = self._shape(resource), []
-        for start in range(0, len(ids), 20):
-            some = list(ids[start : start + 20])
-            data, answer = self._graph.send(documents.by_ids(shape), {"ids": some})
-            nodes = data.get("nodes")
-            if not isinstance(nodes, list) or len(nodes) != len(some):
-                raise answer.unreadable("not one node per id")
-            there = {record.id: record for record in records_of(self._graph, shape, [node for node in nodes if node])}
-            found += [there.get(id_) or SourceRecord(id=id_, raw={"id": id_}, deleted=True) for id_ in some]
-        return found
+        shape = self._shape(resource)
+        return [record for n in range(0, len(ids), 20) for record in self._fetch(shape, list(ids[n : n + 20]))]
 
     def write(self, resource: str, batch: Sequence[WriteItem]) -> list[WriteOutcome]:
         """customerSet or productSet by custom id, or by id once that is known; customerDelete, productDelete."""
@@ -187,6 +179,20 @@ class Shopify(Connector):
         if resource not in SHAPES:
             raise Stop(f"shopify has no resource {resource}; there are: {', '.join(SHAPES)}")
         return SHAPES[resource]
+
+    def _fetch(self, shape: Shape, ids: list[str]) -> list[SourceRecord]:
+        try:
+            data, answer = self._graph.send(documents.by_ids(shape), {"ids": ids})
+        except Park as error:
+            if error.cause != "too_large" or len(ids) == 1:
+                raise Stop(error.message, cause=error.cause, request_id=error.request_id) from None
+            half = len(ids) // 2
+            return self._fetch(shape, ids[:half]) + self._fetch(shape, ids[half:])
+        nodes = data.get("nodes")
+        if not isinstance(nodes, list) or len(nodes) != len(ids):
+            raise answer.unreadable("not one node per id")
+        there = {record.id: record for record in records_of(self._graph, shape, [node for node in nodes if node])}
+        return [there.get(id_) or SourceRecord(id=id_, raw={"id": id_}, deleted=True) for id_ in ids]
 
     def _low(self, resource: str, high: int | None) -> int | None:
         return None if high is None else high - int(self.resources[resource].lookback.total_seconds() * SECOND)

@@ -95,8 +95,9 @@ SHAPES: Mapping[str, Shape] = {
         owner="ORDER",
         fields=(
             "id legacyResourceId name email phone createdAt updatedAt processedAt cancelledAt cancelReason closedAt "
-            "confirmed test note tags poNumber sourceName sourceIdentifier currencyCode presentmentCurrencyCode customerLocale "
-            "displayFinancialStatus displayFulfillmentStatus discountCodes taxesIncluded customer { id } "
+            "confirmed test note tags poNumber sourceName sourceIdentifier currencyCode presentmentCurrencyCode "
+            "customerLocale displayFinancialStatus displayFulfillmentStatus discountCodes taxesIncluded "
+            "customer { id } "
             f"totalPriceSet {{ {_MONEY} }} currentTotalPriceSet {{ {_MONEY} }} subtotalPriceSet {{ {_MONEY} }} "
             f"totalTaxSet {{ {_MONEY} }} totalShippingPriceSet {{ {_MONEY} }} totalDiscountsSet {{ {_MONEY} }} "
             f"totalRefundedSet {{ {_MONEY} }} billingAddress {{ {_ADDRESS} }} shippingAddress {{ {_ADDRESS} }} "
