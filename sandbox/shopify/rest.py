@@ -63,13 +63,15 @@ def recorded(resource: str, record: Json) -> Json | None:
 
 
 def _from_graphql(resource: str, record: Json) -> Json:
-    plain = {
+    plain: Json = {
         name: [edge["node"] for edge in value["edges"]] if isinstance(value, dict) and "edges" in value else value
         for name, value in record.items()
         if name not in ("id", "legacyResourceId")
     }
     for n, option in enumerate(plain.get("options") or ()):
         option.setdefault("position", n + 1)
+    if plain.get("category"):
+        plain["category"] = {"fullName": plain["category"].get("name"), **plain["category"]}
     now = str(plain.get("createdAt") or _utc(None))
     if resource == "products":
         return product(record["id"], now, plain)
