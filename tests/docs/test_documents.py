@@ -24,7 +24,7 @@ def without_code(text: str) -> str:
     return re.sub(r"```.*?```|`[^`\n]*`", "", text, flags=re.DOTALL)
 
 
-@pytest.mark.parametrize("document", documents(), ids=lambda path: path.relative_to(ROOT).as_posix())
+@pytest.mark.parametrize("document", list(documents()), ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_links_lead_somewhere(document: Path) -> None:
     targets = re.findall(r"\[[^\]]*\]\(([^)\s]+)\)", without_code(document.read_text(encoding="utf-8")))
     local = [
@@ -33,7 +33,7 @@ def test_links_lead_somewhere(document: Path) -> None:
     assert [target for target in local if target and not (document.parent / target).exists()] == []
 
 
-@pytest.mark.parametrize("document", documents(), ids=lambda path: path.relative_to(ROOT).as_posix())
+@pytest.mark.parametrize("document", list(documents()), ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_make_verbs_exist(document: Path) -> None:
     named = set(re.findall(r"(?:`|\n|\$ )make ([a-z]+)", document.read_text(encoding="utf-8")))
     assert named <= VERBS
