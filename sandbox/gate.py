@@ -140,7 +140,7 @@ class Gate:
             self._last[f"{call.method} {call.path}"] = kept
         headers = [pair for pair in kept.headers if pair[0].lower() != b"content-length"]
         if kept.status != 204:
-            headers.append((b"content-length", str(len(kept.body)).encode()))
+            headers.append((b"content-length", str(len(kept.body) + cut).encode()))
         await send({"type": "http.response.start", "status": kept.status, "headers": headers})
         if cut:
             await send({"type": "http.response.body", "body": kept.body[: len(kept.body) // 2], "more_body": True})

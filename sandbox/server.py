@@ -14,7 +14,6 @@ from types import TracebackType
 
 import uvicorn
 
-import sandbox
 from sandbox.simulator import Simulator
 from sandbox.state import State
 
@@ -24,7 +23,7 @@ HOST = "127.0.0.1"
 def find_simulators() -> dict[str, type[Simulator]]:
     """Every simulator class of this folder, by system."""
     found: dict[str, type[Simulator]] = {}
-    for name in sorted(info.name for info in pkgutil.iter_modules(sandbox.__path__)):
+    for name in sorted(info.name for info in pkgutil.iter_modules([str(Path(__file__).parent)])):
         if name != "__main__":
             module = importlib.import_module(f"sandbox.{name}")
             for item in vars(module).values():
@@ -38,7 +37,8 @@ class _Served:
 
     def __init__(self, simulator: Simulator, port: int) -> None:
         self.simulator = simulator
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        # The protocol must be named: asyncio switches Nagle's delay (40 ms an answer) off for named TCP only.
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._socket.bind((HOST, port))
         self.port: int = self._socket.getsockname()[1]

@@ -15,37 +15,13 @@ from typing import Any
 
 import httpx
 import pytest
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
 
 import sandbox.server
 from sandbox import Box
 from sandbox.server import find_simulators
-from sandbox.simulator import Simulator, answer
-from sandbox.state import Json, State
+from sandbox.state import State
 from tests.conftest import ROOT
-
-
-class Toy(Simulator):
-    """The smallest vendor."""
-
-    system = "toy"
-    files = {"thing": "things"}
-
-    def routes(self) -> list[BaseRoute]:
-        return [Route("/things", self.things, methods=["GET", "POST"])]
-
-    async def things(self, request: Request) -> Response:
-        if request.method == "POST":
-            return answer(self.make("things", **json.loads(await request.body())), 201)
-        return answer({"data": self.state.all("things")})
-
-    def make(self, resource: str, **fields: Any) -> Json:
-        made = {"id": f"t{self.state.serial(resource)}", **fields}
-        self.state.put(resource, made["id"], made, key=str(fields.get("key", "")))
-        self.emit("thing.created", made)
-        return made
+from tests.sandbox.toy import Toy
 
 
 @pytest.fixture
