@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import sandbox
 from connectors import connector_for, open_connector
 from connectors.base import Connector, Deletes, WriteClass
 from kernel.clock import SECOND
@@ -65,9 +66,19 @@ class Desk:
             connector.close()
 
 
+@pytest.fixture(scope="module")
+def box() -> Iterator[Box]:
+    """One server for all; every test begins with an empty account."""
+    with sandbox.start(["zendesk"]) as box:
+        yield box
+
+
 @pytest.fixture
-def desk(serve: Callable[..., Box]) -> Iterator[Desk]:
-    desk = Desk(serve("zendesk"))
+def desk(box: Box) -> Iterator[Desk]:
+    sim, url = box["zendesk"], box.url("zendesk")
+    type(sim).__init__(sim)
+    sim.base_url = url
+    desk = Desk(box)
     yield desk
     desk.close()
 
