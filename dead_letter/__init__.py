@@ -1,1 +1,1 @@
-"""Dead letters: what a person must look at."""
+"""Dead letters: park, list, group, show, edit, discard, ask for a replay. The journey carries the replay out."""

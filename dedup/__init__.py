@@ -1,1 +1,27 @@
-"""Identity: who is the same, and whose value wins."""
+"""Who is one and the same, and whose value wins: keys, clusters under guards, verdicts, survivorship. All pure."""
+
+from dedup.consent import Statement, settle
+from dedup.decisions import Ruling, Verdict, merging, unmerging
+from dedup.resolving import KeyHash, Node, Resolution, anchored_id, resolve
+from dedup.rules import EntityRules, Rules, load_rules
+from dedup.survivorship import Golden, MemberView, survive
+
+__all__ = [
+    "EntityRules",
+    "Golden",
+    "KeyHash",
+    "MemberView",
+    "Node",
+    "Resolution",
+    "Rules",
+    "Ruling",
+    "Statement",
+    "Verdict",
+    "anchored_id",
+    "load_rules",
+    "merging",
+    "resolve",
+    "settle",
+    "survive",
+    "unmerging",
+]

@@ -19,6 +19,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from enum import StrEnum
+from typing import Any
 
 
 class Fate(StrEnum):
@@ -57,7 +58,10 @@ class ThroughlineError(Exception):
         super().__init__(self.message)
 
     def __str__(self) -> str:
-        facts = [f"trace {self.trace_id}" if self.trace_id else "", f"request {self.request_id}" if self.request_id else ""]
+        facts = [
+            f"trace {self.trace_id}" if self.trace_id else "",
+            f"request {self.request_id}" if self.request_id else "",
+        ]
         told = ", ".join(fact for fact in facts if fact)
         return f"{self.message} [{told}]" if told else self.message
 
@@ -67,9 +71,9 @@ class Retry(ThroughlineError):
 
     fate = Fate.RETRY
 
-    def __init__(self, message: str = "", *, after: float | None = None, cause: str = "", **facts: object) -> None:
+    def __init__(self, message: str = "", *, after: float | None = None, cause: str = "", **facts: Any) -> None:
         """`after`: seconds the vendor asked us to wait."""
-        super().__init__(message, cause=cause, **facts)  # type: ignore[arg-type]
+        super().__init__(message, cause=cause, **facts)
         self.after = after
 
 
@@ -78,7 +82,7 @@ class RetryAt(Retry):
 
     fate = Fate.RETRY_AT
 
-    def __init__(self, message: str = "", *, at: int, cause: str = "", **facts: object) -> None:
+    def __init__(self, message: str = "", *, at: int, cause: str = "", **facts: Any) -> None:
         """`at`: instant (µs since the epoch) before which no call may be made."""
         super().__init__(message, cause=cause, **facts)
         self.at = at
@@ -95,10 +99,10 @@ class Park(ThroughlineError):
 
     fate = Fate.PARK
 
-    def __init__(self, message: str = "", *, allowed: Iterable[str] = (), cause: str = "", **facts: object) -> None:
+    def __init__(self, message: str = "", *, allowed: Iterable[str] = (), cause: str = "", **facts: Any) -> None:
         """`allowed`: the values that would have been right."""
         self.allowed = tuple(allowed)
-        super().__init__(message + _allowed_text(self.allowed), cause=cause, **facts)  # type: ignore[arg-type]
+        super().__init__(message + _allowed_text(self.allowed), cause=cause, **facts)
 
 
 class Unknown(ThroughlineError):
@@ -123,7 +127,14 @@ class BadDocument(Stop):
     """A steward's file is wrong."""
 
     def __init__(
-        self, message: str, *, file: str = "", line: int | None = None, field: str = "", value: str = "", allowed: Iterable[str] = ()
+        self,
+        message: str,
+        *,
+        file: str = "",
+        line: int | None = None,
+        field: str = "",
+        value: str = "",
+        allowed: Iterable[str] = (),
     ) -> None:
         """`value` is the wrong name as written; the nearest of `allowed` is offered first."""
         self.file, self.line, self.allowed = file, line, tuple(allowed)
@@ -131,7 +142,9 @@ class BadDocument(Stop):
         where = f"{field}: " if field else ""
         near = difflib.get_close_matches(value, self.allowed, n=1) if value else []
         hint = f" (did you mean '{near[0]}'?)" if near else ""
-        super().__init__(f"{place}{where}{message}{hint}{_allowed_text(self.allowed)}", cause="bad_document", field=field)
+        super().__init__(
+            f"{place}{where}{message}{hint}{_allowed_text(self.allowed)}", cause="bad_document", field=field
+        )
 
 
 def _allowed_text(allowed: tuple[str, ...], most: int = 12) -> str:

@@ -76,7 +76,7 @@ class StripeSimulator(Simulator):
             Route("/v1/subscription_items", self._items, methods=["GET"]),
             Route("/v1/events", self._events, methods=["GET"]),
             Route("/v1/{resource}", self._collection, methods=["GET", "POST"]),
-            Route("/v1/{resource}/{id}", self._single, methods=["GET", "POST", "DELETE"]),
+            Route("/v1/{resource}/{id:path}", self._single, methods=["GET", "POST", "DELETE"]),
         ]
 
     # seeding ----------------------------------------------------------------------------------------------------------

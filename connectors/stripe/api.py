@@ -13,7 +13,7 @@ import stripe
 from connectors.http import Answer, Http, PageGuard
 from connectors.sdk import Bridge
 from connectors.verdicts import DEFAULT_VERDICTS, LOCKED, MAYBE_APPLIED, RETRY_SOON, Verdict, Verdicts
-from kernel.errors import Fate, Park
+from kernel.errors import Fate, Park, Retry
 from kernel.records import Json
 
 # The SDK logs request bodies at DEBUG and URLs at INFO.
@@ -70,6 +70,10 @@ class Transport(stripe.HTTPClient):
 
     def close(self) -> None:
         """The Http belongs to the connector."""
+
+
+class Moved(Retry):
+    """The object to continue a list below is gone; the list must be read again."""
 
 
 def object_path(path: str, id: str) -> str:
@@ -133,7 +137,12 @@ class Api:
         guard = PageGuard(self.http.connection)
         while True:
             asked = {**params, "limit": PAGE, **({"starting_after": after} if after else {})}
-            answer = self.call("get", path, asked)
+            try:
+                answer = self.call("get", path, asked)
+            except Park as error:
+                if error.field != "starting_after":
+                    raise
+                raise Moved("the list changed while it was read", status=error.status) from None
             body = answer.json()
             objects, more = (body.get("data"), bool(body.get("has_more"))) if isinstance(body, dict) else (None, False)
             if not isinstance(objects, list) or (more and not objects):

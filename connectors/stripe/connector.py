@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from connectors.auth import BearerAuth
 from connectors.base import Connector, ConnectorSettings, Limit, Resource
 from connectors.http import Answer, Http
-from connectors.stripe.api import VERDICTS, Api, object_path
+from connectors.stripe.api import VERDICTS, Api, Moved, object_path
 from connectors.stripe.fields import declared_fields
 from connectors.stripe.hook import opened
 from connectors.stripe.resources import EVENTS_KEPT, EXT_FIELD, LOOKBACK, RESOURCES, SAFETY_LAG, TYPES, Type
@@ -94,20 +94,22 @@ class Stripe(Connector):
 
     def _listed(self, kind: Type, cursor: Cursor, bounds: Json, done: Cursor, *, last: bool) -> Iterator[Page]:
         """Newest to oldest; objects created meanwhile are above the start and come later by their `created`."""
-        params = {**dict(kind.params), **({"created": bounds} if bounds else {})}
-        after = cursor.get("after")
-        if after and self._api.find(kind.path, after) is None:
-            # Stripe cannot continue below an object that is gone: continue at its second instead.
-            params["created"] = {**bounds, "lte": cursor["before"]}
-            after = None
-        for page in self._api.pages(kind.path, params, after):
-            records = [self._record(kind, obj) for obj in page.objects]
-            if not page.more:
-                yield Page(records, done, page.sent_at, last=last)
-                return
-            oldest = page.objects[-1]
-            position = {"from": cursor.get("from"), "after": oldest["id"], "before": oldest["created"]}
-            yield Page(records, position, page.sent_at)
+        position = dict(cursor)
+        while True:
+            params = {**dict(kind.params), **({"created": bounds} if bounds else {})}
+            try:
+                for page in self._api.pages(kind.path, params, position.get("after")):
+                    records = [self._record(kind, obj) for obj in page.objects]
+                    if not page.more:
+                        yield Page(records, done, page.sent_at, last=last)
+                        return
+                    oldest = page.objects[-1]
+                    position = {"from": cursor.get("from"), "after": oldest["id"], "before": oldest["created"]}
+                    yield Page(records, position, page.sent_at)
+            except Moved:
+                # The object to continue below is gone: continue at its second instead.
+                bounds = {**bounds, "lte": position.pop("before")}
+                position.pop("after")
 
     def _changed(self, kind: Type, start: int, end: int) -> Iterator[Page]:
         """Slices from `start` to `end` (epoch seconds), oldest slice first; the cursor moves when a slice is whole."""

@@ -1,0 +1,90 @@
+"""From stewards' folders to what a run is pinned to: everything is loaded and checked together before it may run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import dedup
+import dictionary
+import mappings
+from connectors import connector_for
+from connectors.base import Connector
+from journey.context import Pins
+from journey.syncs import Sync, load_syncs
+from kernel import documents, revisions
+from kernel.documents import Document
+from kernel.errors import BadDocument, Stop
+from kernel.revisions import Difference
+from kernel.settings import ConnectionSettings
+from kernel.store import Store
+
+
+def load(folder: Path, connections: Mapping[str, ConnectionSettings], hashes: Mapping[str, str] | None = None) -> Pins:
+    """Load every document below a folder; all that is wrong is told at once, with file and line."""
+    words = dictionary.load(folder / "dictionary/entities")
+    known = {settings.system: _resources(settings.system) for settings in connections.values()}
+    found = mappings.load(folder / "mappings", words, known_resources=known)
+    rules = dedup.load_rules(folder / "dedup/rules", words)
+    systems = {name: settings.system for name, settings in connections.items()}
+    syncs = load_syncs(folder / "flows/syncs", words, found, systems)
+    _check_writes(syncs, systems)
+    return Pins(words, found, rules, syncs, dict(hashes or {}))
+
+
+def activate(store: Store, config: Path, connections: Mapping[str, ConnectionSettings], by: str) -> Difference:
+    """Check the documents of the configuration folder and make them the active revisions."""
+    load(config, connections)
+    return revisions.activate(store, config, by)
+
+
+def pins(store: Store, home: Path, connections: Mapping[str, ConnectionSettings]) -> Pins:
+    """The active revisions, loaded; what a run works with to its end."""
+    folder, hashes = revisions.checkout(store, home)
+    if not hashes:
+        raise Stop("nothing is active yet; run: throughline activate", cause="nothing_active")
+    return load(folder, connections, hashes)
+
+
+def _resources(system: str) -> tuple[str, ...]:
+    return tuple(connector_for(system).resources)
+
+
+def _check_writes(syncs: Mapping[str, Sync], systems: Mapping[str, str]) -> None:
+    """A route must lead to a resource that its connector can write, with the policies it can carry out."""
+    errors: list[BadDocument] = []
+    for sync in syncs.values():
+        for n, route in enumerate(sync.routes):
+            connector = connector_for(systems[route.connection])
+            errors += _route_faults(
+                sync.document,
+                n,
+                connector,
+                route.resource,
+                [route.on_source_delete, route.on_filter_exit, route.on_last_member_gone],
+            )
+    if errors:
+        raise documents.gather(errors)
+
+
+def _route_faults(
+    document: Document, n: int, connector: type[Connector], resource: str, policies: list[str]
+) -> list[BadDocument]:
+    declared = connector.resources.get(resource)
+    if declared is None or declared.write is None:
+        writable = sorted(name for name, each in connector.resources.items() if each.write is not None)
+        return [
+            document.error(
+                ("routes", n, "to"), f"{connector.system} cannot write this", value=resource, allowed=writable
+            )
+        ]
+    actions = {str(action) for action in declared.write.actions}
+    return [
+        document.error(
+            ("routes", n),
+            f"{connector.system} cannot {policy} its {resource}",
+            allowed=sorted({"keep", "clear"} | actions - {"upsert"}),
+        )
+        for policy in dict.fromkeys(policies)
+        if policy not in ("keep", "clear") and policy not in actions
+    ]

@@ -1,0 +1,87 @@
+"""Echo is decided by content, per field: is what we read an edit, or still what we wrote?
+
+A target state holds, for each vendor field of a binding, `sent` (what we wrote and nobody has changed since) and `seen`
+(what the vendor was last seen to hold: the answer to our write, a read-back, a read). A value read is an edit only if it
+differs from both; then `sent` goes, and the field is the vendor's own evidence. Else it stays ours and is evidence of nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from kernel.records import Json
+from mappings import TargetPart
+
+Fields = dict[str, dict[str, Any]]
+
+
+def after_read(
+    state: Fields, part: TargetPart, raw: Json, read_before_write: bool = False
+) -> tuple[Fields, frozenset[str]]:
+    """The new target state, and the canonical fields whose value is still ours.
+
+    `read_before_write`: the read began before our last write was answered; what it shows of the fields we sent is older
+    than what we know, so it is no edit.
+    """
+    observed = part.observe(raw)
+    new: Fields = {}
+    ours: set[str] = set()
+    for name, known in state.items():
+        if name not in observed:
+            new[name] = known
+            continue
+        value = observed[name]
+        if "sent" not in known:
+            new[name] = {"seen": value}
+        elif read_before_write or _still_ours(part, name, known, value):
+            new[name] = known if read_before_write else {**known, "seen": value}
+            ours.add(name)
+        else:
+            new[name] = {"seen": value}
+    for name, value in observed.items():
+        if name not in new:
+            new[name] = {"seen": value}
+    return new, canonical_ours(part, ours)
+
+
+def canonical_ours(part: TargetPart, ours: set[str]) -> frozenset[str]:
+    """Canonical fields all of whose vendor fields are ours."""
+    drawn: dict[str, list[bool]] = {}
+    for name, fields in part.canonical_fields.items():
+        for field in fields:
+            drawn.setdefault(field, []).append(name in ours)
+    return frozenset(field for field, each in drawn.items() if all(each))
+
+
+def after_write(
+    state: Fields, part: TargetPart, sent: Mapping[str, Any], origins: Mapping[str, str], raw: Json | None
+) -> Fields:
+    """The target state once our write was applied; `raw` is the object as the vendor answered, where it did."""
+    new = dict(state)
+    for name, value in sent.items():
+        new[name] = {"sent": value, "of": origins.get(name, "")}
+    if raw is not None:
+        for name, value in part.observe(raw).items():
+            known = new.get(name)
+            if known is None or "sent" not in known:
+                new[name] = {"seen": value}
+            elif name in sent or _still_ours(part, name, known, value):
+                new[name] = {**known, "seen": value}
+            # else: a field we did not send now differs from what was seen. A read will tell it as an edit, with its time.
+    return new
+
+
+def base(known: Mapping[str, Any]) -> Any:
+    """What a new value is compared with: what we sent if it stands, else what was seen."""
+    return known["sent"] if "sent" in known else known.get("seen")
+
+
+def _still_ours(part: TargetPart, name: str, known: Mapping[str, Any], value: Any) -> bool:
+    if "seen" in known and _equal(part, name, value, known["seen"]):
+        return True
+    return _equal(part, name, value, known["sent"])
+
+
+def _equal(part: TargetPart, name: str, a: Any, b: Any) -> bool:
+    return bool(a == b or part.same(name, a, b))

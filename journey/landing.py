@@ -1,0 +1,250 @@
+"""Landing one batch: everything it changes in the store, computed first and then written in one short transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection
+
+from dead_letter import parking
+from dead_letter.parking import Letter
+from journey import bindings, linking
+from journey.classifying import News
+from journey.context import Context
+from journey.drafts import Member
+from journey.linking import Links
+from journey.merging import Merged, merge
+from journey.placing import Placement, place
+from journey.syncs import Stream
+from kernel.ids import derived_id, new_id
+from kernel.store import Raced, bulk
+from kernel.store.tables import checkpoint as checkpoint_table
+from kernel.store.tables import decision, dirty, golden, link, match_key, member, object_, target_state, version
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one batch of news will become."""
+
+    stream: Stream
+    versions: list[dict[str, Any]] = field(default_factory=list)
+    new_objects: list[dict[str, Any]] = field(default_factory=list)
+    known_objects: list[dict[str, Any]] = field(default_factory=list)  # guarded by the version they were read with
+    members: list[Member] = field(default_factory=list)  # new, changed or withdrawn
+    letters: list[Letter] = field(default_factory=list)
+    cured: list[str] = field(default_factory=list)  # objects whose newer version is good: their letters are superseded
+    states: list[dict[str, Any]] = field(default_factory=list)  # target states as the read showed them
+    bound: dict[str, str] = field(default_factory=dict)  # object id -> golden id of its binding
+    exits: set[str] = field(default_factory=set)  # objects that a filter now keeps out
+    vanished: list[str] = field(default_factory=list)  # bound objects that the vendor says are gone
+
+
+@dataclass(slots=True)
+class _Writes:
+    """Computed outside the transaction, written inside it."""
+
+    placements: list[Placement] = field(default_factory=list)
+    merged: Merged = field(default_factory=Merged)
+    links: list[Links] = field(default_factory=list)
+    moves: Links = field(default_factory=Links)
+    seats: bindings.Moves = field(default_factory=bindings.Moves)
+    members: dict[str, Member] = field(default_factory=dict)
+    member_rows: list[dict[str, Any]] = field(default_factory=list)
+    letters: list[dict[str, Any]] = field(default_factory=list)
+    dirty: list[dict[str, Any]] = field(default_factory=list)
+
+
+def object_row(stream: Stream, news: News, **values: Any) -> dict[str, Any]:
+    """The row of an object first seen now."""
+    row = {
+        "id": news.object_id,
+        "connection": stream.connection,
+        "resource": stream.resource,
+        "vendor_id": news.record.id,
+        "source_at": news.record.updated_at,
+        "landed_hash": None,
+        "parked_hash": None,
+        "version": None,
+        "deleted": int(news.record.deleted),
+    }
+    return row | values
+
+
+def version_row(ctx: Context, news: News, state: str, mapping: str, rule: str | None = None) -> dict[str, Any]:
+    """The row of a version, its raw payload sealed."""
+    return {
+        "trace_id": news.trace_id,
+        "object_id": news.object_id,
+        "run_id": ctx.run_id,
+        "content_hash": news.hash,
+        "state": state,
+        "rule": rule,
+        "source_at": news.record.updated_at,
+        "read_at": ctx.store.clock.now(),
+        "deleted": int(news.record.deleted),
+        "mapping": mapping,
+        "raw": ctx.store.seal(version, news.trace_id, news.record.raw),
+    }
+
+
+def land(ctx: Context, batch: Batch, checkpoint: dict[str, Any] | None) -> None:
+    """Write the batch and, in the same transaction, the checkpoint. Raises Raced where another worker was faster."""
+    with ctx.store.read() as conn:
+        writes = _compute(ctx, conn, batch)
+
+    def work(conn: Connection) -> None:
+        _write_objects(conn, batch)
+        _write_golden(ctx, conn, writes)
+        _write_rest(ctx, conn, batch, writes)
+        if checkpoint is not None:
+            bulk.upsert(conn, checkpoint_table, [checkpoint])
+
+    ctx.store.transact(work, "land")
+
+
+def _compute(ctx: Context, conn: Connection, batch: Batch) -> _Writes:
+    writes = _Writes()
+    for entity in dict.fromkeys(each.entity for each in batch.members):
+        drafts = [each for each in batch.members if each.entity == entity]
+        placement = _placement(ctx, conn, entity, drafts, batch.bound)
+        vacated = {was for each, was in placement.before.items() if was and was != placement.members[each].golden_id}
+        moved = [m for m in placement.members.values() if m.golden_id != placement.before[m.id]]
+        touched = list({each.id: each for each in [*drafts, *moved]}.values())
+        merged = merge(ctx, conn, entity, touched, vacated, placement.component)
+        _exits(batch, drafts, merged)
+        writes.placements.append(placement)
+        writes.members |= {each.id: each for each in touched}
+        writes.merged.new += merged.new
+        writes.merged.changed += merged.changed
+        writes.merged.dirty |= merged.dirty
+    every = {m.id: m for placement in writes.placements for m in placement.members.values()}
+    before = {key: was for placement in writes.placements for key, was in placement.before.items()}
+    here = linking.ends(every.values())
+    writes.links.append(linking.draw(ctx.store, conn, [m for m in batch.members if m.active], here))
+    writes.moves = linking.follow(conn, every, before, here)
+    writes.seats = bindings.follow(conn, every, before)
+    writes.member_rows = [each.row(ctx.store) for each in writes.members.values()]
+    writes.letters = parking.rows(ctx.store, ctx.run_id, batch.letters)
+    writes.dirty = _dirty_rows(ctx, conn, batch, writes)
+    return writes
+
+
+def _placement(ctx: Context, conn: Connection, entity: str, drafts: list[Member], bound: dict[str, str]) -> Placement:
+    if entity in ctx.pins.rules.entities:
+        return place(ctx, conn, entity, drafts, bound)
+    placement = Placement({d.id: d for d in drafts}, {d.id: d.golden_id for d in drafts})
+    for draft in drafts:  # transactions and events: the record is its object's, or the one we wrote that object from
+        draft.golden_id = draft.golden_id or bound.get(draft.object_id) or derived_id("golden", draft.id)
+        placement.component[draft.golden_id] = draft.golden_id
+    return placement
+
+
+def _exits(batch: Batch, drafts: list[Member], merged: Merged) -> None:
+    for draft in drafts:
+        known = merged.dirty.get(draft.golden_id or "")
+        if draft.object_id in batch.exits and known is not None:
+            merged.dirty[str(draft.golden_id)] = (known[0], "filter_exit", known[2])
+
+
+def _dirty_rows(ctx: Context, conn: Connection, batch: Batch, writes: _Writes) -> list[dict[str, Any]]:
+    marks = dict(writes.merged.dirty)
+    touched = set(writes.moves.touched) | set(writes.seats.touched)
+    for links in writes.links:
+        touched |= links.touched
+    touched |= {batch.bound[object_id] for object_id in batch.vanished if object_id in batch.bound}
+    unnamed = [golden_id for golden_id in touched if golden_id not in marks]
+    known = {row["id"]: row["entity"] for row in writes.merged.new}
+    known |= {row.id: row.entity for row in bulk.select_in(conn, golden, "id", unnamed, ["id", "entity"])}
+    newest = batch.versions[-1]["trace_id"] if batch.versions else new_id()
+    for golden_id in unnamed:
+        if golden_id in known:
+            marks[golden_id] = (known[golden_id], "link", newest)
+    return mark_rows(ctx, marks)
+
+
+def mark_rows(ctx: Context, marks: dict[str, tuple[str, str, str]]) -> list[dict[str, Any]]:
+    """Dirty rows, from golden id -> (entity, reason, trace id): one for each sync that sends the record's entity somewhere."""
+    token, routed = new_id(), ctx.pins.routed
+    return [
+        {"golden_id": golden_id, "sync": sync, "entity": entity, "reason": reason, "trace_id": trace_id, "token": token}
+        for golden_id, (entity, reason, trace_id) in marks.items()
+        for sync in routed.get(entity, ())
+    ]
+
+
+def _write_objects(conn: Connection, batch: Batch) -> None:
+    fresh = bulk.insert_new(conn, object_, batch.new_objects) == len(batch.new_objects)
+    if not fresh or bulk.update(conn, object_, batch.known_objects, ["id", "was_version", "was_parked_hash"]) != len(
+        batch.known_objects
+    ):
+        raise Raced("another worker landed one of these objects", cause="raced")
+    bulk.insert(conn, version, batch.versions)
+
+
+def _write_golden(ctx: Context, conn: Connection, writes: _Writes) -> None:
+    merged = writes.merged
+    if bulk.insert_new(conn, golden, merged.new) != len(merged.new) or bulk.update(
+        conn, golden, merged.changed, ["id", "was_version"]
+    ) != len(merged.changed):
+        raise Raced("another worker changed one of these golden records", cause="raced")
+    for placement in writes.placements:
+        _write_placement(ctx, conn, placement)
+
+
+def _write_placement(ctx: Context, conn: Connection, placement: Placement) -> None:
+    now = ctx.store.clock.now()
+    entities = {each.entity for each in placement.members.values()}
+    for entity in entities:
+        keys = sorted(placement.new_keys.items())
+        rows = [{"entity": entity, "kind": k[0], "hash": k[1], "component": c, "seen": 1} for k, c in keys]
+        if bulk.insert_new(conn, match_key, rows) != len(rows):
+            raise Raced("another worker met one of these keys first", cause="raced")
+    moved = [{"component": new, "was_component": old} for old, new in placement.moved_components.items()]
+    bulk.update(conn, golden, moved, ["was_component"])
+    bulk.update(conn, match_key, moved, ["was_component"])
+    for key, more in sorted(placement.seen_keys.items()):
+        add = 1_000_000 if key in placement.hot else more
+        conn.execute(
+            match_key.update()
+            .where(match_key.c.kind == key[0], match_key.c.hash == key[1])
+            .values(seen=match_key.c.seen + add)
+        )
+    forwards = [
+        {"merged_into": new, "gone": 1, "updated_at": now, "id": old} for old, new in placement.forwards.items()
+    ]
+    bulk.update(conn, golden, forwards, ["id"])
+    decisions = [(old, new, "merged", "shared keys") for old, new in placement.forwards.items()]
+    decisions += [(a, b, "refused", why) for a, b, why in placement.refused]
+    rows = [_decision(entity, kind, a, b, why, now) for entity in entities for a, b, kind, why in decisions]
+    bulk.insert_new(conn, decision, rows)
+
+
+def _decision(entity: str, kind: str, a: str, b: str, why: str, now: int) -> dict[str, Any]:
+    key = derived_id("decision", kind, a, b, why) if kind == "refused" else new_id()
+    return {
+        "id": key,
+        "entity": entity,
+        "kind": kind,
+        "a": a,
+        "b": b,
+        "by": "throughline",
+        "why": why,
+        "at": now,
+        "active": 1,
+    }
+
+
+def _write_rest(ctx: Context, conn: Connection, batch: Batch, writes: _Writes) -> None:
+    bulk.upsert(conn, member, writes.member_rows)
+    bulk.update(conn, link, writes.moves.rows, ["id"])
+    for links in [*writes.links, writes.moves]:
+        bulk.update(conn, link, links.resolved, ["id"])
+        bulk.delete(conn, link, links.dropped)
+    for links in writes.links:
+        bulk.upsert(conn, link, links.rows)
+    bindings.write(conn, ctx.run_id, writes.seats)
+    bulk.upsert(conn, target_state, batch.states)
+    parking.supersede(conn, batch.cured, ctx.store.clock.now())
+    parking.park(conn, writes.letters)
+    bulk.upsert(conn, dirty, writes.dirty)

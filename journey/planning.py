@@ -1,0 +1,390 @@
+"""Planning: dirty golden records are rendered for each route and compared, field by field, with what the target holds.
+
+Only what differs becomes a delivery. A reference whose other end has no vendor id yet makes the delivery WAIT.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from dead_letter import parking
+from dead_letter.parking import Letter
+from journey import bindings, echo, observing
+from journey.context import Context
+from journey.landing import mark_rows
+from journey.syncs import Route, Sync
+from kernel.errors import Park, Stop
+from kernel.ids import derived_id
+from kernel.leases import hold
+from kernel.ledger import claims, plans
+from kernel.ledger.plans import Plan
+from kernel.records import Action
+from kernel.store import Raced, bulk
+from kernel.store.tables import binding, dirty, golden, link, target_state
+from mappings import TargetPart
+
+BATCH = 1000
+_TRIES = 6
+_ACTIONS = {"archive": Action.ARCHIVE, "clear": Action.CLEAR, "delete": Action.DELETE}
+
+
+@dataclass(slots=True)
+class Planned:
+    """What one planning did, or, in a dry run, would do."""
+
+    planned: int = 0
+    superseded: int = 0
+    changes: list[Change] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One write of a dry run: what differs, field by field (before, after)."""
+
+    golden_id: str
+    target: str
+    action: str
+    ext_key: str
+    fields: dict[str, tuple[Any, Any]]
+    refs: dict[str, str]
+
+
+def plan_sync(ctx: Context, sync: Sync) -> Planned:
+    """Plan every record that is dirty for this sync, entity by entity in the order of its routes: parents first."""
+    done = Planned()
+    with hold(ctx.store, f"plan:{sync.name}") as lease:
+        for entity in dict.fromkeys(route.entity for route in sync.routes):
+            while marks := _marks(ctx, sync, entity, BATCH):
+                lease.renew()
+                _plan_again_on_race(ctx, sync, marks, done)
+    return done
+
+
+def preview(ctx: Context, sync: Sync, limit: int) -> list[Change]:
+    """What `plan_sync` would write now; nothing is kept."""
+    changes: list[Change] = []
+    for entity in dict.fromkeys(route.entity for route in sync.routes):
+        marks = _marks(ctx, sync, entity, limit)
+        with ctx.store.read() as conn:
+            scene = _Scene(ctx, conn, [mark.golden_id for mark in marks])
+        for route in sync.routes:
+            if route.entity == entity:
+                changes += _Planner(ctx, scene, route, marks).changes()
+    return changes
+
+
+def _plan_again_on_race(ctx: Context, sync: Sync, marks: Sequence[Any], done: Planned) -> None:
+    for _ in range(_TRIES):
+        try:
+            planned, superseded = _plan_batch(ctx, sync, marks)
+        except Raced:
+            continue
+        done.planned += planned
+        done.superseded += superseded
+        return
+    raise Stop(f"sync {sync.name}: other workers kept planning the same records", cause="raced")
+
+
+def _marks(ctx: Context, sync: Sync, entity: str, limit: int) -> list[Any]:
+    query = (
+        select(dirty)
+        .where(dirty.c.sync == sync.name, dirty.c.entity == entity)
+        .order_by(dirty.c.golden_id)
+        .limit(limit)
+    )
+    with ctx.store.read() as conn:
+        return list(conn.execute(query).all())
+
+
+def _plan_batch(ctx: Context, sync: Sync, marks: Sequence[Any]) -> tuple[int, int]:
+    with ctx.store.read() as conn:
+        scene = _Scene(ctx, conn, [mark.golden_id for mark in marks])
+        planners = [_Planner(ctx, scene, route, marks) for route in sync.routes if route.entity == marks[0].entity]
+        for planner in planners:
+            planner.plan()
+        seated = [row["golden_id"] for planner in planners for row in planner.new_bindings]
+        children = _children(ctx, conn, seated)
+
+    def work(conn: Connection) -> tuple[int, int]:
+        planned = superseded = 0
+        for planner in planners:
+            plans.add_bindings(conn, planner.new_bindings)
+            bulk.upsert(conn, target_state, planner.new_states)
+            bulk.update(conn, binding, planner.reseated, ["id"])
+            route = planner.route
+            new, old = plans.add_plans(
+                conn, ctx.store, ctx.run_id, sync.name, route.connection, route.resource, planner.plans
+            )
+            superseded += old + plans.supersede(conn, ctx.run_id, planner.obsolete)
+            planned += new
+        bulk.delete(conn, dirty, [{"golden_id": m.golden_id, "sync": m.sync, "token": m.token} for m in marks])
+        bulk.upsert(conn, dirty, children)
+        return planned, superseded
+
+    return ctx.store.transact(work, "plan")
+
+
+def _children(ctx: Context, conn: Connection, golden_ids: Sequence[str]) -> list[dict[str, Any]]:
+    """Marks for the records that refer to those that just got a seat: their reference can be written now."""
+    ids = [row.golden_id for row in bulk.select_in(conn, link, "to_golden", golden_ids, ["golden_id"])]
+    rows = bulk.select_in(conn, golden, "id", ids, ["id", "entity", "trace_id"])
+    return mark_rows(ctx, {row.id: (row.entity, "link", row.trace_id) for row in rows})
+
+
+class _Scene:
+    """Everything stored about a batch of golden records that planning looks at."""
+
+    def __init__(self, ctx: Context, conn: Connection, golden_ids: Sequence[str]) -> None:
+        """A handful of bulk look-ups."""
+        columns = ["id", "entity", "version", "trace_id", "gone", "merged_into", "data"]
+        self.goldens = {row.id: row for row in bulk.select_in(conn, golden, "id", golden_ids, columns)}
+        self.contents = {key: ctx.store.open(golden, key, row.data) for key, row in self.goldens.items()}
+        self.links: dict[str, dict[str, str | None]] = {}
+        for row in bulk.select_in(conn, link, "golden_id", golden_ids, ["golden_id", "field", "to_golden"]):
+            fields = self.links.setdefault(row.golden_id, {})
+            fields[row.field] = fields.get(row.field) or row.to_golden
+        ends = {end for fields in self.links.values() for end in fields.values() if end}
+        self.seats: dict[tuple[str, str, str], list[Any]] = {}
+        for row in bulk.select_in(conn, binding, "golden_id", {*golden_ids, *ends}, bindings.COLUMNS):
+            self.seats.setdefault((row.golden_id, row.connection, row.resource), []).append(row)
+        ids = [row.id for rows in self.seats.values() for row in rows if row.golden_id in self.goldens]
+        columns = ["binding_id", "updated_at", "present", "fields"]
+        self.states = {row.binding_id: row for row in bulk.select_in(conn, target_state, "binding_id", ids, columns)}
+        self.unsure = claims.open_fields(conn, ctx.store, ids)
+        self.adoptable = observing.adoptable(ctx, conn, list(self.goldens))
+
+    def seat(self, golden_id: str, connection: str, resource: str) -> Any | None:
+        """The binding that a golden record's writes to a target address, or the one that a person detached."""
+        seats = self.seats.get((golden_id, connection, resource), [])
+        return next((row for slot in ("primary", "detached") for row in seats if row.slot == slot), None)
+
+
+class _Planner:
+    """One route over one batch."""
+
+    def __init__(self, ctx: Context, scene: _Scene, route: Route, marks: Sequence[Any]) -> None:
+        self.ctx, self.scene, self.route, self.marks = ctx, scene, route, marks
+        self.mapping = ctx.mapping(route.connection, route.resource)
+        part = self.mapping.target_part(route.entity)
+        assert part is not None  # refused at activation
+        self.part: TargetPart = part
+        spec = ctx.declared(route.connection, route.resource).write
+        assert spec is not None
+        self.spec = spec
+        self.plans: list[Plan] = []
+        self.new_bindings: list[dict[str, Any]] = []
+        self.new_states: list[dict[str, Any]] = []
+        self.reseated: list[
+            dict[str, Any]
+        ] = []  # bindings whose object is gone at the target: detached, or to be made anew
+        self.obsolete: list[str] = []  # bindings whose unsent plan is no longer wanted
+        self._now = ctx.store.clock.now()
+
+    def plan(self) -> None:
+        """Fill `plans` and `new_bindings`."""
+        for mark in self.marks:
+            row = self.scene.goldens.get(mark.golden_id)
+            if row is not None and row.entity == self.route.entity and row.merged_into is None:
+                self._record(row, mark)
+
+    def letters(self) -> list[Letter]:
+        """One for each record that cannot be written in this target's terms."""
+        return [
+            Letter(
+                kind="delivery",
+                about=plan.id,
+                trace_id=plan.trace_id,
+                connection=self.route.connection,
+                resource=self.route.resource,
+                stage="plan",
+                error=plan.error,
+                rule=plan.error.cause,
+                payload={"golden": plan.golden_id},
+                revision=plan.mapping,
+            )
+            for plan in self.plans
+            if plan.error is not None
+        ]
+
+    def changes(self) -> list[Change]:
+        """The plans as a person reads them."""
+        self.plan()
+        target = f"{self.route.connection}.{self.route.resource}"
+        return [
+            Change(
+                p.golden_id,
+                target,
+                p.action,
+                p.binding_id,
+                {n: ((p.before or {}).get(n), v) for n, v in p.fields.items()},
+                p.refs,
+            )
+            for p in self.plans
+        ]
+
+    def _record(self, row: Any, mark: Any) -> None:
+        content = self.scene.contents[row.id]
+        seat = self.scene.seat(row.id, self.route.connection, self.route.resource)
+        policy = self._leaving(row, content["data"], mark.reason)
+        if seat is not None and (seat.slot == "detached" or self._detaches(seat)):
+            return
+        if policy is None:
+            self._upsert(row, mark, content, seat)
+        elif seat is not None:
+            self._leave(row, mark, seat, policy)
+
+    def _detaches(self, seat: Any) -> bool:
+        """The object is gone at the target and the route says to let it go."""
+        state = self.scene.states.get(seat.id)
+        if state is None or state.present or self.route.on_missing_at_target != "detach":
+            return False
+        self.reseated.append(
+            {"slot": "detached", "vendor_id": seat.vendor_id, "object_id": seat.object_id, "id": seat.id}
+        )
+        self.obsolete.append(seat.id)
+        return True
+
+    def _leaving(self, row: Any, data: dict[str, Any], reason: str) -> str | None:
+        """The policy by which the record leaves this target; None: it stays."""
+        if row.gone:
+            return self.route.on_last_member_gone
+        if reason == "source_delete" and self.route.on_source_delete != "keep":
+            return self.route.on_source_delete
+        if self.route.when is not None and not self.route.when(data):
+            return self.route.on_filter_exit
+        return None
+
+    def _leave(self, row: Any, mark: Any, seat: Any, policy: str) -> None:
+        state = self.scene.states.get(seat.id)
+        self.obsolete.append(seat.id)
+        if policy == "keep" or state is None or not state.present or seat.vendor_id is None:
+            return
+        held = self.ctx.store.open(target_state, seat.id, state.fields)
+        fields = (
+            {name: None for name, known in held.items() if "sent" in known and not name.startswith("→")}
+            if policy == "clear"
+            else {}
+        )
+        if policy == "clear" and not fields:
+            return
+        self.plans.append(self._plan(row, mark, seat.id, _ACTIONS[policy], fields, {}, {}, held, state.updated_at))
+
+    def _upsert(self, row: Any, mark: Any, content: dict[str, Any], seat: Any | None) -> None:
+        refs, wait_on = self._references(row.id)
+        if any(name not in refs for name in self._required()):
+            wait_on = wait_on or derived_id(
+                "missing parent", row.id
+            )  # nobody releases it: it is planned again when the link resolves
+        binding_id, held, basis, fresh = self._held(row, content, seat)
+        try:
+            rendered = self.part.render(content["data"])
+        except Park as error:
+            plan = self._plan(row, mark, binding_id, Action.UPSERT, {}, {}, {}, held, basis)
+            plan.error = error
+            self.plans.append(plan)
+            return
+        unsure = self.scene.unsure.get(binding_id, set())
+        fields = {name: value for name, value in rendered.items() if self._differs(name, value, held, unsure)}
+        changed = {
+            name: end
+            for name, end in refs.items()
+            if f"→{name}" in unsure or echo.base(held.get(f"→{name}", {})) != end
+        }
+        if not fields and not changed:
+            self.obsolete.append(binding_id)
+            return
+        origins = {
+            name: content["of"].get(canonical, [""])[0]
+            for name in fields
+            for canonical in self.part.canonical_fields.get(name, ())[:1]
+        }
+        action = Action.UPSERT if fields or fresh else Action.ASSOCIATE
+        plan = self._plan(row, mark, binding_id, action, fields, changed, origins, held, basis)
+        plan.wait_on = wait_on
+        self.plans.append(plan)
+
+    def _differs(self, name: str, value: Any, held: echo.Fields, unsure: set[str]) -> bool:
+        if name in unsure:
+            return True
+        known = held.get(name)
+        if known is None:
+            return value is not None  # what was never seen is never cleared
+        if name in self.part.only_create:
+            return False
+        was = echo.base(known)
+        return bool(was != value and not (was is not None and value is not None and self.part.same(name, was, value)))
+
+    def _held(self, row: Any, content: dict[str, Any], seat: Any | None) -> tuple[str, echo.Fields, int, bool]:
+        """(binding, target state, its instant, is it new there): the seat there is, an adopted object, or a new seat."""
+        if seat is not None:
+            state = self.scene.states.get(seat.id)
+            if state is None:
+                return seat.id, {}, 0, True
+            if not state.present and self.route.on_missing_at_target == "recreate":
+                self.reseated.append({"slot": seat.slot, "vendor_id": None, "object_id": None, "id": seat.id})
+                return seat.id, {}, state.updated_at, True
+            return seat.id, self.ctx.store.open(target_state, seat.id, state.fields), state.updated_at, False
+        adopted = self.scene.adoptable.get((row.id, self.route.connection, self.route.resource))
+        anchor = adopted.member_id if adopted else self._anchor(content, row.id)
+        new = plans.new_binding(row.id, anchor, self.route.connection, self.route.resource, self._now)
+        self.new_bindings.append(new)
+        if adopted is None:
+            return new["id"], {}, 0, True
+        new |= {"vendor_id": adopted.vendor_id, "object_id": adopted.object_id}
+        held, _ = echo.after_read({}, self.part, adopted.raw)
+        sealed = self.ctx.store.seal(target_state, new["id"], held)
+        self.new_states.append({"binding_id": new["id"], "updated_at": self._now, "present": 1, "fields": sealed})
+        return new["id"], held, self._now, False
+
+    def _anchor(self, content: dict[str, Any], golden_id: str) -> str:
+        """The member that gave the record its id; where that one is unknown, a member that contributes."""
+        return self.scene.adoptable.anchors.get(golden_id) or next((of[0] for of in content["of"].values()), golden_id)
+
+    def _required(self) -> list[str]:
+        return [self.part.references[name] for name in self.route.requires if name in self.part.references]
+
+    def _references(self, golden_id: str) -> tuple[dict[str, str], str | None]:
+        """Reference name -> golden record at its other end; and one that has no vendor id in this target yet."""
+        refs: dict[str, str] = {}
+        wait_on = None
+        for canonical, end in self.scene.links.get(golden_id, {}).items():
+            name = self.part.references.get(canonical)
+            if name is None or end is None or name not in self.spec.references:
+                continue
+            seat = self.scene.seat(end, self.route.connection, self.spec.references[name])
+            if seat is None or seat.slot == "detached":
+                continue  # nothing sends that record here; when something does, this one is planned again
+            refs[name] = end
+            if seat.vendor_id is None:
+                wait_on = end
+        return refs, wait_on
+
+    def _plan(
+        self,
+        row: Any,
+        mark: Any,
+        binding_id: str,
+        action: Action,
+        fields: dict[str, Any],
+        refs: dict[str, str],
+        origins: dict[str, str],
+        held: echo.Fields,
+        basis: int,
+    ) -> Plan:
+        return Plan(
+            binding_id=binding_id,
+            golden_id=row.id,
+            golden_version=row.version,
+            action=action,
+            trace_id=mark.trace_id,
+            mapping=self.mapping.revision,
+            fields=fields,
+            refs=refs,
+            origins=origins,
+            before={name: echo.base(held[name]) for name in fields if name in held},
+            basis=basis,
+        )

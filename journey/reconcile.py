@@ -1,0 +1,89 @@
+"""Where sending again could double a record, a lost answer is settled by asking: what does the vendor hold under our key?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection
+
+from dead_letter import parking
+from journey import echo
+from journey.sending import letter
+from journey.shard import Shard
+from kernel.clock import SECOND
+from kernel.errors import Park, ThroughlineError
+from kernel.ledger import claims
+from kernel.ledger.claims import Claimed
+from kernel.ledger.settling import Settled, settle
+from kernel.ledger.states import State
+from kernel.records import SourceRecord
+
+_MOST_LOOKS = 8
+
+
+def reconcile_unknown(shard: Shard) -> int:
+    """Settle what became due after the settle time; how many were looked at."""
+    store = shard.ctx.store
+
+    def claim(conn: Connection) -> list[Claimed]:
+        now = store.clock.now()
+        rows = claims.due(conn, shard.connection, shard.resource, (State.UNKNOWN,), now, shard.spec.batch_size)
+        return claims.take(conn, store, rows, State.RECONCILING, now)
+
+    claimed = store.transact(claim, "reconcile")
+    if not claimed:
+        return 0
+    try:
+        found = shard.connector.find(shard.resource, [each.ext_key for each in claimed])
+        results = [_result(shard, each, found.get(each.ext_key, [])) for each in claimed]
+    except ThroughlineError as error:
+        results = [_cannot_read(shard, each, error) for each in claimed]
+    _write(shard, results)
+    return len(claimed)
+
+
+def _result(shard: Shard, claimed: Claimed, hits: Sequence[SourceRecord]) -> Settled:
+    now = shard.ctx.store.clock.now()
+    if len(hits) > 1:
+        text = f"{len(hits)} objects at the target carry this record's key"
+        return Settled(claimed, State.CONFLICT, "several", cause="several_at_target", error=text)
+    if not hits:  # proven: the send did not land, and after the settle time it no longer can
+        return Settled(claimed, State.PLANNED, "missing", not_before=now, generation=claimed.generation + 1)
+    hit = hits[0]
+    observed = shard.part.observe(hit.raw)
+    wanted = claimed.body["fields"]
+    if all(
+        name not in observed or observed[name] == value or shard.part.same(name, observed[name], value)
+        for name, value in wanted.items()
+    ):
+        fields = echo.after_write({}, shard.part, wanted, claimed.body.get("of", {}), hit.raw)
+        return Settled(claimed, State.APPLIED, "found", vendor_id=hit.id, fields=fields)
+    return Settled(
+        claimed, State.PLANNED, "differs", vendor_id=hit.id, not_before=now, generation=claimed.generation + 1
+    )
+
+
+def _cannot_read(shard: Shard, claimed: Claimed, error: ThroughlineError) -> Settled:
+    now = shard.ctx.store.clock.now()
+    if claimed.attempts >= _MOST_LOOKS:
+        return Settled(claimed, State.DEAD, "unknown", cause="unknown_outcome", error=error.message)
+    wait = int(shard.spec.settle.total_seconds() * SECOND)
+    return Settled(claimed, State.UNKNOWN, "unreadable", cause=error.cause, error=error.message, not_before=now + wait)
+
+
+def _write(shard: Shard, results: list[Settled]) -> None:
+    ctx = shard.ctx
+    person = [r for r in results if r.state in (State.CONFLICT, State.DEAD)]
+    letters = [
+        letter(shard, r.claimed, Park(r.error, cause=r.cause, trace_id=r.claimed.trace_id), "reconcile") for r in person
+    ]
+    rows = parking.rows(ctx.store, ctx.run_id, letters)
+
+    def work(conn: Connection) -> None:
+        mine = {
+            r.claimed.id
+            for r in settle(conn, ctx.store, ctx.run_id, shard.connection, shard.resource, results, State.RECONCILING)
+        }
+        parking.park(conn, [row for row in rows if row["about"] in mine])
+
+    ctx.store.transact(work, "settle")

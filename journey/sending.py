@@ -1,0 +1,229 @@
+"""One batch on the wire: items in, one result each, whatever the vendor answers; a refused batch is cut in halves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from connectors.base import WriteClass
+from dead_letter.parking import Letter
+from journey import echo
+from journey.shard import Shard
+from kernel.clock import SECOND
+from kernel.errors import Broken, Fate, Park, Retry, RetryAt, ThroughlineError, Unknown
+from kernel.failpoints import failpoint
+from kernel.ids import object_id
+from kernel.ledger.claims import Claimed
+from kernel.ledger.settling import Settled
+from kernel.ledger.states import State
+from kernel.records import Action, WriteItem, WriteOutcome
+from kernel.store import Store
+from kernel.store.tables import delivery
+
+MOST_ATTEMPTS = 8
+_FIRST_WAIT, _LONGEST_WAIT = 2, 600  # seconds
+
+
+@dataclass(slots=True)
+class Sent:
+    """A claimed delivery and what the vendor made of it."""
+
+    claimed: Claimed
+    outcome: WriteOutcome
+
+    @property
+    def error(self) -> ThroughlineError | None:
+        """Why it was not applied; None where it was."""
+        return self.outcome.error
+
+
+def send(shard: Shard, claimed: Sequence[Claimed]) -> list[Sent]:
+    """Send in batches of one action; after an error that stops the shard the rest is given back unsent."""
+    sent: list[Sent] = []
+    stopping: ThroughlineError | None = None
+    by_action = sorted(claimed, key=lambda each: each.action)
+    for _, group in groupby(by_action, key=lambda each: each.action):
+        items = list(group)
+        for start in range(0, len(items), shard.spec.batch_size):
+            part = items[start : start + shard.spec.batch_size]
+            if stopping is not None:
+                sent += [Sent(each, WriteOutcome(error=stopping)) for each in part]
+                continue
+            shard.lease.renew()
+            results = _send(shard, part)
+            failpoint("send.answered")
+            sent += results
+            stopping = next(
+                (
+                    r.error
+                    for r in results
+                    if r.error and r.error.fate in (Fate.STOP, Fate.RETRY_AT, Fate.REAUTHENTICATE)
+                ),
+                None,
+            )
+    return sent
+
+
+def _send(shard: Shard, part: Sequence[Claimed]) -> list[Sent]:
+    try:
+        outcomes = shard.connector.write(shard.resource, [_item(each) for each in part])
+    except Park as error:
+        if len(part) == 1:
+            return [Sent(part[0], WriteOutcome(error=error, status=error.status, request_id=error.request_id))]
+        middle = len(part) // 2  # the vendor refused the whole batch for some of its items: find them
+        return _send(shard, part[:middle]) + _send(shard, part[middle:])
+    except ThroughlineError as error:
+        return [
+            Sent(each, WriteOutcome(error=error, status=error.status, request_id=error.request_id)) for each in part
+        ]
+    except Exception as crash:  # a connector's defect: the request may have left
+        error = Unknown(
+            f"{shard.connector.system} crashed while writing: {type(crash).__name__}", cause="connector_crashed"
+        )
+        return [Sent(each, WriteOutcome(error=error)) for each in part]
+    if len(outcomes) != len(part):
+        garbled = Unknown("the answer does not match the batch", cause="wrong_length")
+        return [Sent(each, WriteOutcome(error=garbled)) for each in part]
+    return [Sent(each, outcome) for each, outcome in zip(part, outcomes, strict=True)]
+
+
+def _item(claimed: Claimed) -> WriteItem:
+    return WriteItem(
+        action=Action(claimed.action),
+        ext_key=claimed.ext_key,
+        idempotency_key=claimed.idempotency_key,
+        fields=claimed.body["fields"],
+        vendor_id=claimed.vendor_id,
+        refs={name: (bound[0], bound[1]) for name, bound in claimed.body.get("bound", {}).items()},
+        trace_id=claimed.trace_id,
+    )
+
+
+def as_claimed(store: Store, row: Any) -> Claimed:
+    """A delivery row joined with its binding, as it would be claimed."""
+    return Claimed(
+        id=row.id,
+        binding_id=row.binding_id,
+        golden_id=row.golden_id,
+        action=row.action,
+        trace_id=row.trace_id,
+        sync=row.sync,
+        op_key=row.op_key,
+        generation=row.generation,
+        attempts=row.attempts,
+        fence=row.fence,
+        sent_at=row.sent_at or 0,
+        mapping=row.mapping or "",
+        ext_key=row.ext_key,
+        vendor_id=row.vendor_id,
+        body=store.open(delivery, row.id, row.body),
+    )
+
+
+def letter(shard: Shard, claimed: Claimed, error: ThroughlineError, stage: str) -> Letter:
+    """The dead letter of a delivery."""
+    return Letter(
+        kind="delivery",
+        about=claimed.id,
+        trace_id=claimed.trace_id,
+        connection=shard.connection,
+        resource=shard.resource,
+        stage=stage,
+        error=error,
+        rule=error.cause,
+        payload=claimed.body,
+        revision=claimed.mapping,
+        attempts=max(claimed.attempts, 1),
+    )
+
+
+def applied(shard: Shard, sent: Sent, held: echo.Fields) -> Settled:
+    """The delivery is done; what the vendor now holds becomes the target state."""
+    claimed, outcome = sent.claimed, sent.outcome
+    body = claimed.body
+    raw = outcome.record.raw if outcome.record is not None else None
+    fields = echo.after_write(held, shard.part, body["fields"], body.get("of", {}), raw)
+    for name, end in body["refs"].items():
+        fields[f"→{name}"] = {"sent": end}
+    gone = claimed.action in (Action.DELETE, Action.ARCHIVE)
+    return Settled(
+        claimed,
+        State.APPLIED,
+        "created" if outcome.created else "applied",
+        status=outcome.status,
+        request_id=outcome.request_id,
+        vendor_id=outcome.vendor_id or claimed.vendor_id,
+        fields={} if gone else fields,
+        present=not gone,
+    )
+
+
+def failed(shard: Shard, sent: Sent) -> Settled:
+    """The next state of a delivery that was not applied, by the fate of its error."""
+    claimed, error = sent.claimed, sent.error
+    assert error is not None
+    error.trace_id = error.trace_id or claimed.trace_id
+    now = shard.ctx.store.clock.now()
+    told: dict[str, Any] = {
+        "cause": error.cause,
+        "error": error.message,
+        "status": sent.outcome.status,
+        "request_id": sent.outcome.request_id or error.request_id,
+    }
+    if error.fate is Fate.PARK:
+        return Settled(claimed, State.DEAD, "refused", **told)
+    if error.fate is Fate.UNKNOWN:
+        return _unknown(shard, claimed, now, told)
+    if isinstance(error, RetryAt):
+        return Settled(claimed, State.PLANNED, "later", not_before=error.at, **told)
+    if error.fate is Fate.RETRY:
+        if claimed.attempts >= MOST_ATTEMPTS:
+            return Settled(claimed, State.DEAD, "gave_up", **told)
+        wait = (
+            error.after
+            if isinstance(error, Retry) and error.after
+            else min(_LONGEST_WAIT, _FIRST_WAIT * 2**claimed.attempts)
+        )
+        return Settled(claimed, State.PLANNED, "retry", not_before=now + int(wait * SECOND), **told)
+    return Settled(claimed, State.PLANNED, "stopped", not_before=now, **told)
+
+
+def _unknown(shard: Shard, claimed: Claimed, now: int, told: dict[str, Any]) -> Settled:
+    spec = shard.spec
+    if claimed.attempts >= MOST_ATTEMPTS:
+        return Settled(claimed, State.DEAD, "unknown", **{**told, "cause": "unknown_outcome"})
+    if spec.write_class is WriteClass.IDEMPOTENCY_KEY:
+        hold_until = None  # the vendor itself refuses a second effect
+        if spec.key_window is None:
+            raise Broken(f"{shard.resource}: class B without a key window")
+    else:
+        hold_until = now + int(spec.max_processing.total_seconds() * SECOND)
+    wait = (
+        min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** (claimed.attempts - 1)) * SECOND
+        if shard.resends
+        else int(spec.settle.total_seconds() * SECOND)
+    )
+    return Settled(claimed, State.UNKNOWN, "unknown", not_before=now + wait, hold_until=hold_until, **told)
+
+
+def observed_objects(shard: Shard, sent: Sequence[Sent]) -> list[dict[str, Any]]:
+    """Objects as the vendor answered, where a stream reads them too: an older read of them is stale from now on."""
+    if (shard.connection, shard.resource) not in shard.ctx.pins.streams:
+        return []
+    rows = []
+    for each in sent:
+        record = each.outcome.record
+        if each.error is None and record is not None and record.updated_at is not None:
+            rows.append(
+                {
+                    "id": object_id(shard.connection, shard.resource, record.id),
+                    "connection": shard.connection,
+                    "resource": shard.resource,
+                    "vendor_id": record.id,
+                    "source_at": record.updated_at,
+                    "deleted": 0,
+                }
+            )
+    return rows

@@ -1,0 +1,94 @@
+"""Leases in the database: who may work on a stream or a delivery shard. Survive a killed worker, need nothing from each other."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from sqlalchemy import select
+
+from kernel.clock import SECOND
+from kernel.errors import Retry
+from kernel.ids import new_id
+from kernel.store import Store
+from kernel.store.tables import lease
+
+TERM = 60 * SECOND
+"""A lease not renewed for this long is anybody's."""
+
+
+class Held(Retry):
+    """Another worker holds this lease."""
+
+
+class Lease:
+    """One held lease. `fence` rises with every change of hands; `renew` says whether it is still ours."""
+
+    def __init__(self, store: Store, name: str, holder: str, fence: int) -> None:
+        """Made by `hold`."""
+        self.store, self.name, self.holder, self.fence = store, name, holder, fence
+        self._renewed = store.clock.now()
+
+    def renew(self) -> None:
+        """Prolong when a third of the term has gone; raises Held where it was lost."""
+        now = self.store.clock.now()
+        if now - self._renewed < TERM // 3:
+            return
+        with self.store.write() as conn:
+            mine = lease.update().where(
+                lease.c.name == self.name, lease.c.holder == self.holder, lease.c.fence == self.fence
+            )
+            if conn.execute(mine.values(until=now + TERM)).rowcount != 1:
+                raise Held(f"the lease '{self.name}' passed to another worker", cause="lease_lost")
+        self._renewed = now
+
+    def release(self) -> None:
+        """Give it back; nothing happens where it was lost."""
+        with self.store.write() as conn:
+            conn.execute(
+                lease.update()
+                .where(lease.c.name == self.name, lease.c.holder == self.holder, lease.c.fence == self.fence)
+                .values(until=0)
+            )
+
+
+@contextmanager
+def hold(store: Store, name: str) -> Iterator[Lease]:
+    """Hold a lease for the length of the block; raises Held while another living worker has it."""
+    held = acquire(store, name)
+    try:
+        yield held
+    finally:
+        with suppress(Exception):  # an error of the work outranks one of giving back; the term ends by itself
+            held.release()
+
+
+def acquire(store: Store, name: str) -> Lease:
+    """Take a lease that is free, run out, or held by a process of this machine that is no more."""
+    holder = f"{socket.gethostname()}:{os.getpid()}:{new_id()}"
+    now = store.clock.now()
+    with store.write() as conn:
+        row = conn.execute(select(lease).where(lease.c.name == name).with_for_update()).first()
+        if row is None:
+            conn.execute(lease.insert().values(name=name, holder=holder, fence=1, until=now + TERM))
+            return Lease(store, name, holder, 1)
+        if row.until > now and not _is_dead(row.holder):
+            raise Held(f"'{name}' is being worked on by {row.holder.rsplit(':', 1)[0]}", cause="lease_held")
+        taken = lease.update().where(lease.c.name == name, lease.c.fence == row.fence)
+        conn.execute(taken.values(holder=holder, fence=row.fence + 1, until=now + TERM))
+        return Lease(store, name, holder, row.fence + 1)
+
+
+def _is_dead(holder: str) -> bool:
+    host, pid, _ = holder.split(":", 2)
+    if host != socket.gethostname():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False

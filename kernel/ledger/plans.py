@@ -1,0 +1,178 @@
+"""Writing plans: bindings, and at most one next delivery for each; a newer plan supersedes one that was not sent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection
+
+from kernel.errors import ThroughlineError
+from kernel.ids import derived_id, new_id
+from kernel.ledger.states import State
+from kernel.store import Raced, Store, bulk
+from kernel.store.tables import binding, delivery
+
+
+@dataclass(slots=True)
+class Plan:
+    """One write to be: what it changes at its binding, and why."""
+
+    binding_id: str
+    golden_id: str
+    golden_version: int
+    action: str
+    trace_id: str
+    mapping: str
+    fields: dict[str, Any]
+    refs: dict[str, str] = field(default_factory=dict)  # reference name -> golden id
+    origins: dict[str, str] = field(default_factory=dict)  # vendor field -> member whose value it is
+    before: dict[str, Any] | None = None
+    basis: int = 0  # instant of the target state it was compared with: part of its identity
+    wait_on: str | None = None
+    parent: str | None = None
+    error: ThroughlineError | None = None  # it cannot be rendered for this target: dead from the start
+    id: str = field(default_factory=new_id)
+
+
+def new_binding(golden_id: str, anchor: str, connection: str, resource: str, now: int) -> dict[str, Any]:
+    """A primary seat for a golden record in a target. Its ext_key is fixed here, for good, and the same for the same seat."""
+    key = derived_id("binding", anchor, connection, resource)
+    return {
+        "id": key,
+        "golden_id": golden_id,
+        "anchor": anchor,
+        "connection": connection,
+        "resource": resource,
+        "slot": "primary",
+        "ext_key": key,
+        "vendor_id": None,
+        "object_id": None,
+        "created_at": now,
+        "hold_until": None,
+    }
+
+
+def add_bindings(conn: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    """Insert new bindings; Raced where another worker made one for the same seat."""
+    if rows and bulk.insert_new(conn, binding, rows) != len(rows):
+        raise Raced("another worker bound one of these records", cause="raced")
+
+
+def op_key(connection: str, resource: str, plan: Plan) -> str:
+    """Derived, so that planning again from the same facts is the same write: it is never made twice."""
+    body = _body_hash(plan)
+    return derived_id(
+        "op",
+        connection,
+        resource,
+        plan.binding_id,
+        plan.action,
+        str(plan.golden_version),
+        plan.mapping,
+        str(plan.basis),
+        body,
+    )
+
+
+def _body_hash(plan: Plan) -> str:
+    """Hash of what the plan would change."""
+    from_fields = sorted((name, repr(value)) for name, value in plan.fields.items())
+    return derived_id("body", repr(from_fields), repr(sorted(plan.refs.items())))
+
+
+def add_plans(
+    conn: Connection, store: Store, run_id: str, sync: str, connection: str, resource: str, plans: Sequence[Plan]
+) -> tuple[int, int]:
+    """Write deliveries; (planned, superseded). A plan that already exists, in whatever state, is not written again."""
+    if not plans:
+        return 0, 0
+    now = store.clock.now()
+    keyed = {op_key(connection, resource, plan): plan for plan in plans}
+    known = {row.op_key for row in bulk.select_in(conn, delivery, "op_key", keyed, ["op_key"])}
+    fresh = {key: plan for key, plan in keyed.items() if key not in known}
+    superseded = supersede(conn, run_id, [plan.binding_id for plan in fresh.values()])
+    rows = [_row(store, run_id, sync, connection, resource, key, plan, now) for key, plan in fresh.items()]
+    if rows and bulk.insert_new(conn, delivery, rows) != len(rows):
+        raise Raced("another worker planned one of these records", cause="raced")
+    return len(rows), superseded
+
+
+def supersede(conn: Connection, run_id: str, binding_ids: Sequence[str]) -> int:
+    """End the unsent plans of these bindings."""
+    if not binding_ids:
+        return 0
+    old = bulk.select_in(
+        conn, delivery, "binding_id", binding_ids, ["id", "state"], "AND t.state IN ('PLANNED','WAITING')"
+    )
+    rows = [
+        {"state": State.SUPERSEDED, "cause": "newer_plan", "settled_run": run_id, "id": row.id, "was_state": row.state}
+        for row in old
+    ]
+    ended = bulk.update(conn, delivery, rows, ["id", "was_state"])
+    if ended != len(rows):
+        raise Raced("a plan was claimed while it was being superseded", cause="raced")
+    return ended
+
+
+def reopen(conn: Connection, run_id: str, delivery_ids: Sequence[str], now: int) -> set[str]:
+    """DEAD deliveries become PLANNED again, same key, same body, unless their binding has a newer one. Which were."""
+    dead = bulk.select_in(
+        conn, delivery, "id", delivery_ids, ["id", "binding_id", "golden_version"], "AND t.state = 'DEAD'"
+    )
+    newer: dict[str, int] = {}
+    columns = ["binding_id", "golden_version"]
+    for row in bulk.select_in(
+        conn, delivery, "binding_id", [row.binding_id for row in dead], columns, "AND t.state <> 'DEAD'"
+    ):
+        newer[row.binding_id] = max(newer.get(row.binding_id, 0), row.golden_version)
+    again = [row for row in dead if newer.get(row.binding_id, 0) < row.golden_version]
+    changes = [
+        {
+            "state": State.PLANNED,
+            "attempts": 0,
+            "run_id": run_id,
+            "settled_run": None,
+            "not_before": now,
+            "id": row.id,
+            "was_state": State.DEAD,
+        }
+        for row in again
+    ]
+    bulk.update(conn, delivery, changes, ["id", "was_state"])
+    return {row.id for row in again}
+
+
+def _row(
+    store: Store, run_id: str, sync: str, connection: str, resource: str, key: str, plan: Plan, now: int
+) -> dict[str, Any]:
+    delivery_id, error = plan.id, plan.error
+    body = {"fields": plan.fields, "refs": plan.refs, "of": plan.origins}
+    return {
+        "id": delivery_id,
+        "op_key": key,
+        "binding_id": plan.binding_id,
+        "golden_id": plan.golden_id,
+        "golden_version": plan.golden_version,
+        "connection": connection,
+        "resource": resource,
+        "sync": sync,
+        "action": plan.action,
+        "state": State.DEAD if error else State.WAITING if plan.wait_on else State.PLANNED,
+        "trace_id": plan.trace_id,
+        "run_id": run_id,
+        "settled_run": run_id if error else None,
+        "cause": error.cause if error else None,
+        "error": error.message if error else None,
+        "mapping": plan.mapping,
+        "generation": 0,
+        "attempts": 0,
+        "fence": 0,
+        "not_before": now,
+        "wait_on": plan.wait_on,
+        "planned_at": now,
+        "parent": plan.parent,
+        "body": store.seal(delivery, delivery_id, body),
+        "before": None if plan.before is None else store.seal(delivery, delivery_id, plan.before),
+    }

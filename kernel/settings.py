@@ -1,0 +1,110 @@
+"""Settings from THROUGHLINE_* variables, and connections.yaml: which accounts there are and where their secrets come from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from kernel import documents
+from kernel.errors import BadDocument, BadSetting
+from kernel.store import sqlite_url
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+SecretReader = Callable[[str], str]
+"""Gives the value of a Prefect Secret block by name; only `flows` has one to offer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where things are. See docs/reference/settings.md."""
+
+    home: Path  # THROUGHLINE_HOME: data
+    config: Path  # THROUGHLINE_CONFIG: the stewards' folders and connections.yaml
+    database_url: str  # THROUGHLINE_DATABASE_URL
+    key: str | None  # THROUGHLINE_KEY: the vault's keys
+    real: Path  # THROUGHLINE_REAL: recordings for tests and trials
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
+        """The variables, or their defaults."""
+        env = os.environ if environment is None else environment
+        home = Path(env.get("THROUGHLINE_HOME") or CHECKOUT / ".throughline").absolute()
+        return cls(
+            home=home,
+            config=Path(env.get("THROUGHLINE_CONFIG") or CHECKOUT).absolute(),
+            database_url=env.get("THROUGHLINE_DATABASE_URL") or sqlite_url(home / "throughline.db"),
+            key=env.get("THROUGHLINE_KEY") or None,
+            real=Path(env.get("THROUGHLINE_REAL") or CHECKOUT / "../shared/real").absolute(),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionSettings:
+    """One account as connections.yaml describes it, its secrets still named, not read."""
+
+    name: str
+    system: str
+    written: Mapping[str, Any]
+    file: str
+    line: int
+
+    def resolved(self, environment: Mapping[str, str], secret: SecretReader | None = None) -> dict[str, Any]:
+        """The settings with every {env: NAME} and {secret: NAME} replaced by what it names."""
+        return {name: self._resolve(name, value, environment, secret) for name, value in self.written.items()}
+
+    def _resolve(self, name: str, value: Any, environment: Mapping[str, str], secret: SecretReader | None) -> Any:
+        if not isinstance(value, dict):
+            return value
+        if set(value) == {"env"}:
+            found = environment.get(str(value["env"]))
+            if found is None:
+                raise BadSetting(
+                    f"{self.file}:{self.line}: {self.name}.{name}: the variable {value['env']} is not set", field=name
+                )
+            return found
+        if set(value) == {"secret"}:
+            if secret is None:
+                raise BadSetting(
+                    f"{self.file}:{self.line}: {self.name}.{name}: Secret blocks can be read inside a flow run only"
+                )
+            return secret(str(value["secret"]))
+        return {key: self._resolve(f"{name}.{key}", inner, environment, secret) for key, inner in value.items()}
+
+
+class _Connection(BaseModel):
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+    system: str
+    settings: dict[str, Any] = {}
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+    connections: dict[str, _Connection] = Field(min_length=1)
+
+
+_SECRET_NAMES = ("key", "token", "secret", "password")
+
+
+def load_connections(path: Path) -> dict[str, ConnectionSettings]:
+    """The connections of a connections.yaml. A secret written out in it is refused."""
+    document = documents.read(path)
+    written = document.fit(_File)
+    errors: list[BadDocument] = []
+    found: dict[str, ConnectionSettings] = {}
+    for name, connection in written.connections.items():
+        where = ("connections", name)
+        if not name.replace("_", "").isalnum() or not name[0].isalpha():
+            errors.append(document.error(where, "a connection's name is letters, digits and _"))
+        for setting, value in connection.settings.items():
+            if isinstance(value, str) and setting.split("_")[-1] in _SECRET_NAMES:
+                message = "a secret is not written here; name where it is: {env: NAME} or {secret: NAME}"
+                errors.append(document.error((*where, "settings", setting), message))
+        found[name] = ConnectionSettings(name, connection.system, connection.settings, str(path), document.line(where))
+    if errors:
+        raise documents.gather(errors)
+    return found

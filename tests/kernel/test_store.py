@@ -1,0 +1,68 @@
+"""The store on both databases: the migrated schema is the declared one, bulk statements, seals, short transactions."""
+
+from __future__ import annotations
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from kernel.errors import Broken
+from kernel.store import Store, bulk, tables
+
+
+def test_migrated_schema_is_the_declared_one(store: Store) -> None:
+    with store.engine.connect() as conn:
+        assert compare_metadata(MigrationContext.configure(conn), tables.metadata) == []
+
+
+def _lease(name: str, holder: str = "me", fence: int = 1) -> dict[str, object]:
+    return {"name": name, "holder": holder, "fence": fence, "until": 5}
+
+
+def test_bulk_insert_new_counts_only_what_was_free(store: Store) -> None:
+    with store.write() as conn:
+        bulk.insert(conn, tables.lease, [_lease("a"), _lease("b")])
+        assert bulk.insert_new(conn, tables.lease, [_lease("b", "other"), _lease("c"), _lease("d")]) == 2
+        assert {
+            row.name: row.holder
+            for row in bulk.select_in(conn, tables.lease, "name", ["a", "b", "c", "zz"], ["name", "holder"])
+        } == {"a": "me", "b": "me", "c": "me"}
+
+
+def test_bulk_update_is_guarded(store: Store) -> None:
+    with store.write() as conn:
+        bulk.insert(conn, tables.lease, [_lease("a"), _lease("b", fence=7)])
+        rows = [{"holder": "new", "fence": 2, "name": name, "was_fence": 1} for name in ("a", "b")]
+        assert bulk.update(conn, tables.lease, rows, ["name", "was_fence"]) == 1
+
+
+def test_upsert_replaces_and_delete_removes(store: Store) -> None:
+    with store.write() as conn:
+        bulk.upsert(conn, tables.lease, [_lease("a")])
+        bulk.upsert(conn, tables.lease, [_lease("a", "new", 3), _lease("b")])
+        assert bulk.delete(conn, tables.lease, [{"name": "a", "fence": 99}, {"name": "b", "fence": 1}]) == 1
+        assert [tuple(row) for row in bulk.select_in(conn, tables.lease, "name", ["a", "b"], ["holder", "fence"])] == [
+            ("new", 3)
+        ]
+
+
+def test_a_failed_transaction_leaves_nothing(store: Store) -> None:
+    def fail() -> None:
+        with store.write() as conn:
+            bulk.insert(conn, tables.lease, [_lease("a")])
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    with store.read() as conn:
+        assert bulk.select_in(conn, tables.lease, "name", ["a"], ["name"]) == []
+
+
+def test_a_seal_opens_only_in_its_own_row(store: Store) -> None:
+    sealed = store.seal(tables.version, "row1", {"email": "ann@example.org", "long": "x" * 5000})
+    assert b"ann@example.org" not in sealed
+    assert len(sealed) < 1000  # compressed when large
+    assert store.open(tables.version, "row1", sealed)["email"] == "ann@example.org"
+    for table, key in [(tables.version, "row2"), (tables.golden, "row1")]:
+        with pytest.raises(Broken):
+            store.open(table, key, sealed)
