@@ -291,12 +291,6 @@ _JOURNEY = (
         "The connector failed in a way it should not while writing.",
         "Report it with the trace id; the outcome is reconciled.",
     ),
-    Cause(
-        "wrong_length",
-        "send",
-        "The vendor answered a batch with another number of results than it was sent.",
-        "Nothing; the outcome is reconciled. If it stays, report it.",
-    ),
 )
 
 CAUSES: dict[str, Cause] = catalogue((*_MAPPING, *_JOURNEY, *_VENDOR))
