@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from kernel.log import get
-
 from dead_letter.parking import Letter
 from dedup import Strength
 from journey import bindings, checkpoints, echo
@@ -22,6 +20,7 @@ from journey.landing import Batch, land, object_row, version_row
 from journey.syncs import Stream
 from kernel.errors import Park, Stop
 from kernel.leases import hold
+from kernel.log import get
 from kernel.records import Page, SourceRecord
 from kernel.store import Raced, bulk
 from kernel.store.tables import binding, member, target_state

@@ -11,7 +11,6 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from dead_letter import parking
 from dead_letter.parking import Letter
 from journey import bindings, echo, observing
 from journey.context import Context
