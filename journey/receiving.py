@@ -1,25 +1,18 @@
-"""Webhooks: the raw body is stored before it is acknowledged, and processed afterwards, once, however often it was sent."""
+"""Webhooks coming in: verified, stored, and only then acknowledged. `receipts` processes what is stored."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-from sqlalchemy import select
-
-from journey import inbound
-from journey.context import Connections, Context
-from journey.counts import Counts
-from journey.syncs import Stream
+from journey.context import Connections
 from kernel.errors import BadSetting, Park, ThroughlineError
 from kernel.ids import derived_id, new_id
 from kernel.log import get
-from kernel.records import Delivered, SourceRecord, WebhookRequest
+from kernel.records import Delivered, WebhookRequest
 from kernel.store import Store, bulk
 from kernel.store.tables import receipt
 
-_BATCH = 500
 log = get(__name__)
 
 
@@ -78,44 +71,3 @@ def _store(store: Store, connection: str, request: WebhookRequest, delivered: De
     }
     with store.write("receipt") as conn:
         bulk.insert_new(conn, receipt, [row])  # the same delivery sent again is acknowledged and nothing more
-
-
-def process(ctx: Context, counts: Counts) -> int:
-    """Land what receipts hold; a hint re-reads the object by API. How many receipts were processed."""
-    done = 0
-    while rows := _waiting(ctx.store):
-        records, hints = _opened(ctx, rows)
-        for stream, found in records.items():
-            inbound.land_records(ctx, stream, found, counts, started_at=min(row.received_at for row in rows))
-        for stream, ids in hints.items():
-            started = ctx.store.clock.now()
-            fetched = ctx.connections.open(stream.connection).fetch(stream.resource, sorted(ids))
-            inbound.land_records(ctx, stream, fetched, counts, started_at=started)
-        now = ctx.store.clock.now()
-        with ctx.store.write("processed") as conn:
-            bulk.update(
-                conn, receipt, [{"state": "processed", "processed_at": now, "id": row.id} for row in rows], ["id"]
-            )
-        done += len(rows)
-    return done
-
-
-def _waiting(store: Store) -> list[Any]:
-    query = (
-        select(receipt).where(receipt.c.state == "received").order_by(receipt.c.received_at, receipt.c.id).limit(_BATCH)
-    )
-    with store.read() as conn:
-        return list(conn.execute(query).all())
-
-
-def _opened(ctx: Context, rows: Iterable[Any]) -> tuple[dict[Stream, list[SourceRecord]], dict[Stream, set[str]]]:
-    records: dict[Stream, list[SourceRecord]] = {}
-    hints: dict[Stream, set[str]] = {}
-    for row in rows:
-        kept = ctx.store.open(receipt, row.id, row.request)
-        for resource, vendor_id, raw, updated_at, deleted in kept["records"]:
-            stream = Stream(row.connection, resource)
-            records.setdefault(stream, []).append(SourceRecord(vendor_id, raw, updated_at, deleted))
-        for resource, vendor_id in kept["hints"]:
-            hints.setdefault(Stream(row.connection, resource), set()).add(vendor_id)
-    return records, hints
