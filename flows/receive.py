@@ -22,5 +22,5 @@ def receive(what: ReceiveParameters) -> State[Any]:
 
 
 def _process(what: ReceiveParameters, run: Run, report: Report) -> None:
-    done = receiving.receive(run.ctx, run.counts, what.most)
-    report.stepped(f"receipts: {done.processed} processed, {done.refused} refused, {done.waiting} waiting")
+    done = receiving.process(run.ctx, run.counts, what.most)
+    report.stepped(f"receipts: {done.processed} processed, {done.waiting} waiting")
