@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
-from connectors.budget import Limit
+from connectors.budget import Limit as Limit
 from connectors.http import Http
 from kernel.errors import Stop
 from kernel.records import (

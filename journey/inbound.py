@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from kernel.log import get
-
 from dead_letter.parking import Letter
+from dedup import Strength
 from journey import bindings, checkpoints, echo
 from journey.classifying import News, classify
 from journey.context import Context
@@ -21,6 +20,7 @@ from journey.landing import Batch, land, object_row, version_row
 from journey.syncs import Stream
 from kernel.errors import Park, Stop
 from kernel.leases import hold
+from kernel.log import get
 from kernel.records import Page, SourceRecord
 from kernel.store import Raced, bulk
 from kernel.store.tables import binding, member, target_state
@@ -136,7 +136,7 @@ def _land_once(
             strict=True,
         )
     )
-    batch = Batch(stream)
+    batch = Batch(stream, replayed=again)
     surroundings = _Surroundings(ctx, stream, news, page.started_at)
     arrival = ctx.store.clock.now()
     for n, item in enumerate(news):
@@ -219,7 +219,7 @@ def _park(ctx: Context, batch: Batch, item: News, error: Park, mapping: Mapping)
         kept = {"landed_hash": item.known.landed_hash, "version": item.known.version, "parked_hash": item.hash}
         batch.known_objects.append(_object_change(item, kept))
         if item.known.parked_hash:
-            batch.cured.append(item.object_id)  # the older parked version is superseded by this one
+            batch.parked_anew.append(item.object_id)
 
 
 def _object_change(item: News, values: dict[str, Any]) -> dict[str, Any]:
@@ -311,9 +311,9 @@ class _Surroundings:
             return ()
         own = {name: value for name, value in new.data.items() if name not in new.ours} if new.ours else new.data
         hashed = self.ctx.store.vault.keyed_hash
-        return tuple(
-            (key.kind, hashed(f"{new.entity}:{key.kind}", key.value)) for key in rules.for_entity(new.entity).keys(own)
-        )
+        # Support keys link nobody, so nobody is looked up by them; scored matching reads them from the data itself.
+        linking = [key for key in rules.for_entity(new.entity).keys(own) if key.strength is not Strength.SUPPORT]
+        return tuple((key.kind, hashed(f"{new.entity}:{key.kind}", key.value)) for key in linking)
 
     def _echo(self, item: News, entity: str) -> frozenset[str] | None:
         bound = self._bindings.get(item.object_id)

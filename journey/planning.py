@@ -11,7 +11,6 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from dead_letter import parking
 from dead_letter.parking import Letter
 from journey import bindings, echo, observing
 from journey.context import Context
@@ -116,10 +115,11 @@ def _plan_batch(ctx: Context, sync: Sync, marks: Sequence[Any]) -> tuple[int, in
             bulk.upsert(conn, target_state, planner.new_states)
             bulk.update(conn, binding, planner.reseated, ["id"])
             route = planner.route
+            superseded += plans.supersede(conn, ctx.run_id, planner.obsolete)
             new, old = plans.add_plans(
                 conn, ctx.store, ctx.run_id, sync.name, route.connection, route.resource, planner.plans
             )
-            superseded += old + plans.supersede(conn, ctx.run_id, planner.obsolete)
+            superseded += old
             planned += new
         bulk.delete(conn, dirty, [{"golden_id": m.golden_id, "sync": m.sync, "token": m.token} for m in marks])
         bulk.upsert(conn, dirty, children)

@@ -99,13 +99,15 @@ def country(params: CountryParams) -> Step:
             raise Unfit("must be a country")
         return code
 
-    def invert(code: Any) -> Any:
-        found = pycountry.countries.get(alpha_2=code)
-        if found is None or params.form == "alpha_2":
-            return code
-        return found.alpha_3 if params.form == "alpha_3" else getattr(found, "common_name", found.name)
+    return Step(apply, lambda code: _written(code, params.form), yields="text")
 
-    return Step(apply, invert, yields="text")
+
+@lru_cache(maxsize=1024)
+def _written(code: str, form: str) -> str:
+    found = pycountry.countries.get(alpha_2=code)
+    if found is None or form == "alpha_2":
+        return code
+    return str(found.alpha_3 if form == "alpha_3" else getattr(found, "common_name", found.name))
 
 
 class PhoneParams(Params):

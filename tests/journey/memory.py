@@ -125,7 +125,7 @@ class MemorySystem:
         if item.action in (Action.DELETE, Action.ARCHIVE):
             held.pop(id, None)
             return WriteOutcome(vendor_id=id, status=204, request_id=f"req-{len(self.log)}")
-        body = {name: value for name, value in item.fields.items()}
+        body = dict(item.fields.items())
         body |= {name: vendor_id for name, (_, vendor_id) in item.refs.items()}
         body = self.normalise(body) if self.normalise else body
         found = held.setdefault(id, {"id": id})

@@ -1,0 +1,245 @@
+"""The HubSpot connector.
+
+Sources of its facts: HubSpot's OpenAPI and usage guidelines. The unique property is created once per object type, by
+`ensure_key` or by hand; everything else needs only the scopes crm.objects.*.read/write and crm.schemas.*.read.
+"""
+
+from __future__ import annotations
+
+import email.utils
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from typing import Any, ClassVar, cast
+from urllib.parse import urlencode
+
+from pydantic import SecretStr
+
+from connectors.auth import BearerAuth, Token, TokenAuth
+from connectors.base import Connector, Resource
+from connectors.budget import Limit
+from connectors.http import Answer, Http, PageGuard
+from connectors.hubspot.api import Crm
+from connectors.hubspot.reading import Reader
+from connectors.hubspot.schema import BATCH, PROPERTIES, REQUIRED, RESOURCES, VERDICTS, source_record
+from connectors.hubspot.settings import Settings
+from connectors.hubspot.webhook import delivered, verify
+from connectors.hubspot.writing import Writer
+from kernel.clock import SECOND, instant
+from kernel.errors import BadSetting, Retry, Stop, ThroughlineError
+from kernel.records import (
+    Check,
+    Cursor,
+    Delivered,
+    FieldInfo,
+    Page,
+    SourceRecord,
+    WebhookRequest,
+    WriteItem,
+    WriteOutcome,
+)
+
+_TYPES = {
+    "bool": "boolean",
+    "enumeration": "picklist",
+    "number": "number",
+    "date": "date",
+    "datetime": "datetime",
+    "json": "json",
+}
+_SKEW = 120  # seconds our clock may differ from the vendor's before `check` complains
+
+
+class HubSpot(Connector):
+    """Reads and writes a HubSpot account."""
+
+    system = "hubspot"
+    Settings = Settings
+    resources: ClassVar[Mapping[str, Resource]] = RESOURCES
+    limits = (Limit(100, 10.0),)
+
+    def __init__(self, settings: Any, http: Http) -> None:
+        """See `connectors.open_connector`."""
+        super().__init__(settings, http)
+        self._crm = Crm(http, searches_per_second=settings.searches_per_second)
+
+    @classmethod
+    def build_http(cls, settings: Any, **options: Any) -> Http:
+        """The account's Http: private-app token, or an OAuth token renewed half an hour at a time."""
+        chosen = cast(Settings, settings)
+        auth: BearerAuth | TokenAuth
+        if chosen.access_token:
+            auth = BearerAuth(chosen.access_token)
+        else:
+            auth = TokenAuth(lambda: _renewed(chosen, options), clock=options.get("clock"))
+        limits = [Limit(chosen.requests_per_10s, 10.0)]
+        return Http(base_url=chosen.base_url, auth=auth, verdicts=VERDICTS, limits=limits, **options)
+
+    def check(self) -> list[Check]:
+        """Credential, clock, and per object type: readable, and our key there and unique."""
+        account = self._probe("account", lambda: self.http.get("/account-info/v3/details"))
+        if not isinstance(account, Answer):
+            return [account]
+        told = account.json()
+        detail = f"portal {told.get('portalId')}, {told.get('companyCurrency')}, {told.get('timeZone')}, CRM API v3"
+        return [Check("account", True, detail), self._clock_check(account), *map(self._check_resource, PROPERTIES)]
+
+    def discover(self, resource: str) -> list[FieldInfo]:
+        """The live properties of an object type."""
+        if resource not in PROPERTIES:
+            return super().discover(resource)
+        required = REQUIRED.get(resource, frozenset())
+        return [_field_info(told, required) for told in self._crm.properties(resource).json()["results"]]
+
+    def read(self, resource: str, since: Cursor | None, *, window: tuple[int, int] | None = None) -> Iterator[Page]:
+        """All objects when `since` is None; else those modified since, then tombstones of the archived."""
+        if resource == "owners":
+            return self._owners(since or {})
+        return self._reader(resource).pages(since, window)
+
+    def fetch(self, resource: str, ids: Sequence[str]) -> list[SourceRecord]:
+        """Objects by id; one that HubSpot merged away comes back as a tombstone beside its survivor."""
+        if resource == "owners":
+            return [found for one in ids for found in self._owner(one)]
+        found: list[SourceRecord] = []
+        for start in range(0, len(ids), BATCH):
+            wanted = list(dict.fromkeys(ids[start : start + BATCH]))
+            there, _ = self._reader(resource).fetch(wanted)
+            gone = set(wanted) - {record.id for record in there}
+            found += there + [SourceRecord(id=one, raw={"id": one}, deleted=True) for one in wanted if one in gone]
+        return found
+
+    def write(self, resource: str, batch: Sequence[WriteItem]) -> list[WriteOutcome]:
+        """Upsert by our key, update by id, archive, associate; at most 100 items of one action."""
+        if RESOURCES[resource].write is None:
+            return super().write(resource, batch)
+        return Writer(self._crm, self.http, resource, self.settings.key_property).write(batch)
+
+    def find(self, resource: str, ext_keys: Sequence[str]) -> dict[str, list[SourceRecord]]:
+        """By our unique property through batch/read, which does not lag as the search index does."""
+        found: dict[str, list[SourceRecord]] = {key: [] for key in ext_keys}
+        for start in range(0, len(ext_keys), BATCH):
+            there, _ = self._reader(resource).fetch(ext_keys[start : start + BATCH], self.settings.key_property)
+            for record in there:
+                found[record.raw["properties"][self.settings.key_property]].append(record)
+        return found
+
+    def webhook(self, request: WebhookRequest) -> Delivered:
+        """Verify signature v3 and name the objects to read again."""
+        secret: SecretStr | None = self.settings.client_secret
+        if secret is None:
+            raise BadSetting(f"{self.http.connection}: webhooks need the app's client_secret", field="client_secret")
+        verify(request, secret.get_secret_value(), self.http.clock.now())
+        return delivered(request.body)
+
+    def ensure_key(self, resource: str) -> bool:
+        """Create the unique property that holds our key; False when it is there already."""
+        name = self.settings.key_property
+        body = {
+            "name": name,
+            "label": "Throughline key",
+            "description": "Set by Throughline; do not edit.",
+            "type": "string",
+            "fieldType": "text",
+            "groupName": _GROUPS[resource],
+            "hasUniqueValue": True,
+        }
+        return self._crm.create_property(resource, body).status != 409
+
+    def _reader(self, resource: str) -> Reader:
+        names = (*PROPERTIES[resource], *self.settings.properties.get(resource, ()))
+        return Reader(self._crm, resource, names, self.settings, self.http.clock, self.http.connection)
+
+    def _owners(self, since: Cursor) -> Iterator[Page]:
+        after, guard = since.get("after"), PageGuard(self.http.connection)
+        while True:
+            answer = self._crm.owners(after)
+            body = answer.json()
+            after = ((body.get("paging") or {}).get("next") or {}).get("after")
+            records = [source_record(raw) for raw in body["results"]]
+            yield Page(records, {"after": after} if after else {}, answer.sent_at, last=not after)
+            if not after:
+                return
+            guard.advance(after)
+
+    def _owner(self, vendor_id: str) -> list[SourceRecord]:
+        answer = self.http.get(f"/crm/v3/owners/{int(vendor_id)}", accept=(404,))
+        if answer.status == 404:
+            return [SourceRecord(id=vendor_id, raw={"id": vendor_id}, deleted=True)]
+        return [source_record(answer.json())]
+
+    def _probe(self, name: str, call: Callable[[], Answer]) -> Answer | Check:
+        try:
+            return call()
+        except (Stop, Retry) as error:
+            fix = (
+                "give the connection a valid token"
+                if error.cause == "unauthorized"
+                else "see the detail; then try again"
+            )
+            return Check(name, False, str(error), fix)
+
+    def _clock_check(self, answer: Answer) -> Check:
+        try:
+            theirs = instant(email.utils.parsedate_to_datetime(answer.headers.get("date", "")))
+        except ValueError:
+            return Check("clock", True, "the vendor told no time")
+        off = abs(self.http.clock.now() - theirs) / SECOND
+        return Check(
+            "clock", off <= _SKEW, f"{off:.0f} s apart", "" if off <= _SKEW else "set this machine's clock (NTP)"
+        )
+
+    def _check_resource(self, resource: str) -> Check:
+        key = self.settings.key_property
+        name = f"{resource}: key"
+        try:
+            self._crm.list(resource, ["hs_object_id"], None)
+            answer = self.http.get(f"/crm/v3/properties/{resource}/{key}", accept=(404,))
+        except ThroughlineError as error:
+            scopes = f"crm.objects.{resource}.read, crm.objects.{resource}.write, crm.schemas.{resource}.read"
+            return Check(name, False, str(error), f"give the app the scopes {scopes}")
+        make = f"create a single-line text property '{key}' on {resource} that requires unique values"
+        if answer.status == 404:
+            return Check(name, False, f"no property '{key}'", f"{make} (Settings → Properties), or call ensure_key")
+        if not answer.json().get("hasUniqueValue"):
+            return Check(name, False, f"'{key}' is not unique", f"{make}; uniqueness cannot be added later")
+        return Check(name, True, f"'{key}' is there and unique")
+
+
+_GROUPS = {
+    "contacts": "contactinformation",
+    "companies": "companyinformation",
+    "deals": "dealinformation",
+    "tickets": "ticketinformation",
+    "products": "productinformation",
+    "line_items": "lineiteminformation",
+}
+
+
+def _field_info(told: Mapping[str, Any], required: frozenset[str]) -> FieldInfo:
+    shown = [option["value"] for option in told.get("options", []) if not option.get("hidden")]
+    return FieldInfo(
+        name=told["name"],
+        type="reference" if told.get("externalOptions") else _TYPES.get(told["type"], "string"),
+        label=told.get("label", ""),
+        required=told["name"] in required,
+        read_only=bool((told.get("modificationMetadata") or {}).get("readOnlyValue") or told.get("calculated")),
+        unique=bool(told.get("hasUniqueValue")),
+        max_length=65_536 if told["type"] == "string" else None,
+        values=tuple(shown),
+    )
+
+
+def _renewed(settings: Settings, options: Mapping[str, Any]) -> Token:
+    """A new access token for the refresh token, which HubSpot does not rotate."""
+    assert settings.client_secret
+    assert settings.refresh_token
+    form = {
+        "grant_type": "refresh_token",
+        "client_id": settings.client_id,
+        "client_secret": settings.client_secret.get_secret_value(),
+        "refresh_token": settings.refresh_token.get_secret_value(),
+    }
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    with closing(Http(base_url=settings.base_url, verdicts=VERDICTS, **options)) as bare:
+        body = bare.send("POST", "/oauth/v1/token", content=urlencode(form), headers=headers).json()
+        return Token(body["access_token"], bare.clock.now() + int(body.get("expires_in", 1800)) * SECOND)

@@ -1,0 +1,270 @@
+"""Writing HubSpot: upsert by the unique property, update by id, archive, associate. One outcome per item, in order."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from connectors.http import Answer, Http
+from connectors.hubspot.api import Crm
+from connectors.hubspot.schema import REFERENCE_PROPERTIES, source_record
+from connectors.verdicts import fated
+from kernel.errors import Park, ThroughlineError, Unknown
+from kernel.records import Action, Json, WriteItem, WriteOutcome
+
+# What a batch's own error category would have been as a single call's status (207 answers carry no item statuses).
+_STATUS = {"VALIDATION_ERROR": 400, "CONFLICT": 409, "OBJECT_NOT_FOUND": 404, "RATE_LIMITS": 429, "LOCKED": 423}
+_EXISTING = re.compile(r"Existing ID: (\d+)")
+_UNTOLD = Unknown("HubSpot's answer does not say what became of this item", cause="bad_answer")
+
+Indexed = list[tuple[int, WriteItem]]
+Link = Callable[[str, str, Sequence[tuple[str, str]]], Answer]
+
+
+class Writer:
+    """Writes one batch to one resource; made anew for each batch."""
+
+    def __init__(self, crm: Crm, http: Http, resource: str, key_property: str) -> None:
+        self._crm, self._http, self._resource, self._key = crm, http, resource, key_property
+        self._outcomes: dict[int, WriteOutcome] = {}
+        self._taken: list[tuple[int, WriteItem, str, ThroughlineError]] = []  # refused because another object has it
+
+    def write(self, batch: Sequence[WriteItem]) -> list[WriteOutcome]:
+        """Send the batch. Raises only when the failure came before anything of it was settled."""
+        items: Indexed = list(enumerate(batch))
+        action = batch[0].action
+        if action in (Action.UPSERT, Action.CLEAR):
+            self._each([one for one in items if one[1].vendor_id], self._update)
+            self._each([one for one in items if not one[1].vendor_id], self._upsert)
+            self._adopt()
+            self._link(self._settled(items), self._crm.associate)
+        elif action in (Action.ASSOCIATE, Action.DISSOCIATE):
+            named = self._with_ids(items)
+            self._each([one for one in named if _reference_properties(one[1])], self._update)
+            for index, item in named:
+                self._outcomes.setdefault(index, WriteOutcome(vendor_id=item.vendor_id))
+            linked = [one for one in named if self._outcomes[one[0]].error is None]
+            self._link(linked, self._crm.associate if action is Action.ASSOCIATE else self._crm.dissociate)
+        else:
+            self._each(self._with_ids(items), self._archive)
+        return [self._outcomes.get(index) or WriteOutcome(error=_UNTOLD) for index in range(len(batch))]
+
+    def _each(self, items: Indexed, send: Callable[[Indexed], None]) -> None:
+        """Send; a refused batch is halved until the refused item stands alone."""
+        if not items:
+            return
+        try:
+            send(items)
+        except Park as error:
+            if len(items) == 1:
+                self._fail(items, error)
+                return
+            middle = len(items) // 2
+            self._each(items[:middle], send)
+            self._each(items[middle:], send)
+        except ThroughlineError as error:
+            if not self._outcomes:
+                raise
+            self._fail(items, error)
+
+    def _fail(self, items: Indexed, error: ThroughlineError) -> None:
+        for index, _ in items:
+            self._outcomes[index] = WriteOutcome(error=error, status=error.status, request_id=error.request_id)
+
+    def _upsert(self, items: Indexed) -> None:
+        inputs = [
+            {
+                "id": item.ext_key,
+                "idProperty": self._key,
+                "objectWriteTraceId": _mark(index, item),
+                "properties": properties(item),
+            }
+            for index, item in items
+        ]
+        self._settle(items, self._crm.upsert(self._resource, inputs, items[0][1].trace_id))
+
+    def _update(self, items: Indexed) -> None:
+        inputs = [
+            {
+                "id": str(item.vendor_id),
+                "objectWriteTraceId": _mark(index, item),
+                "properties": {**properties(item), self._key: item.ext_key},
+            }
+            for index, item in items
+        ]
+        self._settle(items, self._crm.update(self._resource, inputs, items[0][1].trace_id))
+
+    def _archive(self, items: Indexed) -> None:
+        answer = self._crm.archive(self._resource, [str(item.vendor_id) for _, item in items])
+        for index, item in items:
+            self._outcomes[index] = WriteOutcome(
+                vendor_id=item.vendor_id, created=False, status=answer.status, request_id=answer.request_id
+            )
+
+    def _settle(self, items: Indexed, answer: Answer) -> None:
+        """Pair the results and errors of a batch answer with its items, by the mark each input carried."""
+        if answer.status == 409:
+            error = self._error(answer.body_or_none() or {}, answer, items[0][1])
+            if len(items) > 1:
+                raise error
+            self._refuse(items[0], answer.body_or_none() or {}, error)
+            return
+        body = answer.json()
+        if not isinstance(body, dict) or not isinstance(body.get("results"), list):
+            raise answer.unreadable()
+        marks = {_mark(index, item): (index, item) for index, item in items}
+        names = {name: (index, item) for index, item in items for name in (item.vendor_id, item.ext_key) if name}
+        for raw in body["results"]:
+            told = raw["properties"].get(self._key)
+            place = marks.get(raw.pop("objectWriteTraceId", "")) or names.get(str(raw["id"])) or names.get(told)
+            if place is not None:
+                created = raw.pop("new", False)
+                self._outcomes[place[0]] = WriteOutcome(
+                    str(raw["id"]), source_record(raw), created, status=answer.status, request_id=answer.request_id
+                )
+        for told in body.get("errors", []):
+            context = told.get("context") or {}
+            blamed = [marks.get(mark) for mark in context.get("objectWriteTraceId", [])]
+            blamed += [names.get(name) for name in context.get("ids", [])]
+            for place in blamed:
+                if place is not None:
+                    self._refuse(place, told, self._error(told, answer, place[1]))
+
+    def _refuse(self, place: tuple[int, WriteItem], told: Mapping[str, Any], error: ThroughlineError) -> None:
+        """Note a refused item; a conflict of a create is kept back, for its object may be adopted."""
+        index, item = place
+        named = (told.get("context") or {}).get("existingId") or _EXISTING.findall(str(told.get("message", "")))
+        if error.cause == "conflict" and not item.vendor_id and named:
+            self._taken.append((index, item, str(named[0]), error))
+        else:
+            self._fail([place], error)
+
+    def _adopt(self) -> None:
+        """Update the existing objects that refused creates ran into, unless another key of ours is in them."""
+        taken, self._taken = self._taken, []
+        if not taken:
+            return
+        try:
+            answer = self._crm.read(self._resource, list(dict.fromkeys(one[2] for one in taken)), [self._key])
+            keys = {str(raw["id"]): raw["properties"].get(self._key) for raw in answer.json()["results"]}
+        except ThroughlineError as error:
+            for index, item, _, _ in taken:
+                self._fail([(index, item)], error)
+            return
+        adopted, claimed = Indexed(), set[str]()
+        for index, item, existing, refusal in taken:
+            if existing not in keys or existing in claimed or keys[existing] not in (None, "", item.ext_key):
+                self._fail([(index, item)], refusal)
+                continue
+            claimed.add(existing)
+            adopted.append((index, replace(item, vendor_id=existing)))
+        self._each(adopted, self._update)
+
+    def _link(self, items: Indexed, verb: Link) -> None:
+        """Associate (or dissociate) each item with its references; a failed link fails its item."""
+        groups: dict[str, list[tuple[int, WriteItem, str]]] = defaultdict(list)
+        for index, item in items:
+            for other, parent in item.refs.values():
+                if other not in REFERENCE_PROPERTIES:
+                    groups[other].append((index, item, parent))
+        for other, wanted in groups.items():
+            parents = {index: parent for index, _, parent in wanted}
+
+            def send(part: Indexed, other: str = other, parents: Mapping[int, str] = parents) -> None:
+                self._send_links(part, other, parents, verb)
+
+            self._each([(index, item) for index, item, _ in wanted], send)
+
+    def _send_links(self, items: Indexed, other: str, parents: Mapping[int, str], verb: Link) -> None:
+        pairs = {(str(item.vendor_id), parents[index]): (index, item) for index, item in items}
+        answer = verb(self._resource, other, list(pairs))
+        if answer.status == 204:
+            return
+        body = answer.json()
+        done = {(str(one["from"]["id"]), str(one["to"]["id"])) for one in body.get("results", [])}
+        refused: dict[tuple[str, str], Json] = {}
+        for told in body.get("errors", []):
+            context = told.get("context") or {}
+            refused.update(dict.fromkeys(zip(_ids(context, "from"), _ids(context, "to"), strict=False), told))
+        for pair, place in pairs.items():
+            if pair in refused:
+                self._fail([place], self._error(refused[pair], answer, place[1]))
+            elif pair not in done:
+                self._fail([place], _UNTOLD)
+
+    def _settled(self, items: Indexed) -> Indexed:
+        """The items that were applied, with the vendor's id."""
+        outcomes = [(index, item, self._outcomes.get(index)) for index, item in items]
+        return [(index, replace(item, vendor_id=o.vendor_id)) for index, item, o in outcomes if o and not o.error]
+
+    def _with_ids(self, items: Indexed) -> Indexed:
+        """The items with the vendor's id, looked up by our key where it is not known; those not there are parked."""
+        wanted = [item.ext_key for _, item in items if not item.vendor_id]
+        found: dict[str, str] = {}
+        if wanted:
+            results = self._crm.read(self._resource, wanted, [self._key], self._key).json()["results"]
+            found = {raw["properties"][self._key]: str(raw["id"]) for raw in results}
+        named = Indexed()
+        for index, item in items:
+            vendor_id = item.vendor_id or found.get(item.ext_key)
+            if vendor_id:
+                named.append((index, replace(item, vendor_id=vendor_id)))
+            else:
+                self._fail(
+                    [(index, item)], Park("there is no object with our key", cause="not_found", trace_id=item.trace_id)
+                )
+        return named
+
+    def _error(self, told: Mapping[str, Any], answer: Answer, item: WriteItem) -> ThroughlineError:
+        verdicts = self._http.verdicts
+        verdict, code = verdicts.judge(_STATUS.get(str(told.get("category")), 400), told)
+        assert verdict is not None
+        return fated(
+            verdict,
+            write=True,
+            now=self._http.clock.now(),
+            after=None,
+            connection=self._http.connection,
+            code=code,
+            field=verdicts.field(told),
+            status=answer.status,
+            request_id=answer.request_id,
+            trace_id=item.trace_id,
+        )
+
+
+def properties(item: WriteItem) -> dict[str, str]:
+    """The item's fields, and the references that are properties, as HubSpot takes them: every value a string."""
+    return {name: text(value) for name, value in item.fields.items()} | _reference_properties(item)
+
+
+def _reference_properties(item: WriteItem) -> dict[str, str]:
+    clear = item.action is Action.DISSOCIATE
+    return {
+        REFERENCE_PROPERTIES[other]: "" if clear else vendor_id
+        for other, vendor_id in item.refs.values()
+        if other in REFERENCE_PROPERTIES
+    }
+
+
+def text(value: Any) -> str:
+    """A value on HubSpot's wire: "" clears, several values are joined by semicolons."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (list, tuple)):
+        return ";".join(text(one) for one in value)
+    return str(value)
+
+
+def _mark(index: int, item: WriteItem) -> str:
+    """What an input is known by in the answer: the trace id, made unique within the batch."""
+    return f"{item.trace_id or 'item'}-{index}"
+
+
+def _ids(context: Mapping[str, Any], end: str) -> Iterable[str]:
+    return [str(one) for one in context.get(f"{end}ObjectId", [])]
