@@ -1,14 +1,21 @@
-"""What became of dead letters that were replayed, letter by letter: landed, sent, waiting, or dead again, and why."""
+"""A replay carried out to its end: letters land, what follows is planned and delivered, and each letter's fate is told."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kernel.ledger.states import State
+from sqlalchemy import select
+
+from journey import runs
+from journey.context import Context
+from journey.replay import replay_letters
+from journey.syncing import Watcher, plan_and_deliver
+from kernel.errors import ThroughlineError
+from kernel.ledger.states import PENDING, State
 from kernel.store import Store, bulk
-from kernel.store.tables import attempt, binding, dead_letter, delivery, object_, version
+from kernel.store.tables import attempt, binding, dead_letter, delivery, dirty, object_, version
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +30,33 @@ class Fate:
     vendor_id: str | None = None
     request_id: str | None = None
     letter_now: str | None = None  # the new letter, where it failed again
+
+
+def carry_out(new_context: Callable[[], Context], watch: Watcher | None = None) -> list[ThroughlineError]:
+    """Carry out the replays asked for, then plan and deliver every sync that has something to send; what stopped on the way.
+
+    A sync that another worker runs just now carries them on itself.
+    """
+    ctx = new_context()
+    with runs.recorded(ctx, "replay", None) as replaying:
+        replay_letters(ctx, replaying.counts)
+    troubles = list(replaying.stopped)
+    for name in _with_work(ctx):
+        try:
+            with runs.recorded(new_context(), "sync", name) as run:
+                plan_and_deliver(run, ctx.pins.syncs[name], watch or Watcher())
+            troubles += run.stopped
+        except ThroughlineError as error:
+            troubles.append(error)
+    return troubles
+
+
+def _with_work(ctx: Context) -> list[str]:
+    """The active syncs that have records to plan or deliveries to send."""
+    with ctx.store.read() as conn:
+        marked = set(conn.execute(select(dirty.c.sync).distinct()).scalars())
+        marked |= set(conn.execute(select(delivery.c.sync).where(delivery.c.state.in_(PENDING)).distinct()).scalars())
+    return [name for name in ctx.pins.syncs if name in marked]
 
 
 def fates(store: Store, letter_ids: Sequence[str]) -> list[Fate]:
