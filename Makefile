@@ -16,6 +16,7 @@ help: ## list these verbs
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(READY) ## make .venv from requirements.lock (once; about a minute)
+	@:
 
 $(READY): requirements.lock pyproject.toml
 	@set -e; \
@@ -32,7 +33,7 @@ $(READY): requirements.lock pyproject.toml
 	rm -f $(VENV)/.ready-*; \
 	"$$python" -m venv --clear $(VENV); \
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock; \
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .; \
+	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .; \
 	touch $(READY)
 
 demo: setup ## run the whole journey on simulated systems and show what became of every record

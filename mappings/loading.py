@@ -124,7 +124,9 @@ def _check_place(checker: Checker, system: str, resource: str, known: Map[str, S
         return
     if system not in known:
         checker.fault(("resource",), f"unknown system '{system}'", value=system, allowed=sorted(known))
-    elif resource not in known[system]:
+    elif (
+        known[system] and resource not in known[system]
+    ):  # a system without any takes them from its connection's settings
         message = f"{system} has no resource '{resource}'"
         checker.fault(("resource",), message, value=resource, allowed=sorted(known[system]))
 

@@ -14,7 +14,6 @@ from types import TracebackType
 
 import uvicorn
 
-import sandbox
 from sandbox.simulator import Simulator
 from sandbox.state import State
 
@@ -24,7 +23,7 @@ HOST = "127.0.0.1"
 def find_simulators() -> dict[str, type[Simulator]]:
     """Every simulator class of this folder, by system."""
     found: dict[str, type[Simulator]] = {}
-    for name in sorted(info.name for info in pkgutil.iter_modules(sandbox.__path__)):
+    for name in sorted(info.name for info in pkgutil.iter_modules([str(Path(__file__).parent)])):
         if name != "__main__":
             module = importlib.import_module(f"sandbox.{name}")
             for item in vars(module).values():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,17 +13,14 @@ SKIPPED = {".venv", ".throughline", "node_modules", "build"}
 VERBS = set(re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
 
 
-def documents() -> Iterator[Path]:
-    for path in sorted(ROOT.rglob("*.md")):
-        if SKIPPED.isdisjoint(path.relative_to(ROOT).parts):
-            yield path
+DOCUMENTS = [path for path in sorted(ROOT.rglob("*.md")) if SKIPPED.isdisjoint(path.relative_to(ROOT).parts)]
 
 
 def without_code(text: str) -> str:
     return re.sub(r"```.*?```|`[^`\n]*`", "", text, flags=re.DOTALL)
 
 
-@pytest.mark.parametrize("document", list(documents()), ids=lambda path: path.relative_to(ROOT).as_posix())
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_links_lead_somewhere(document: Path) -> None:
     targets = re.findall(r"\[[^\]]*\]\(([^)\s]+)\)", without_code(document.read_text(encoding="utf-8")))
     local = [
@@ -33,7 +29,7 @@ def test_links_lead_somewhere(document: Path) -> None:
     assert [target for target in local if target and not (document.parent / target).exists()] == []
 
 
-@pytest.mark.parametrize("document", list(documents()), ids=lambda path: path.relative_to(ROOT).as_posix())
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_make_verbs_exist(document: Path) -> None:
     named = set(re.findall(r"(?:`|\n|\$ )make ([a-z]+)", document.read_text(encoding="utf-8")))
     assert named <= VERBS

@@ -48,6 +48,7 @@ class MemorySystem:
     normalise: Callable[[dict[str, Any]], dict[str, Any]] | None = None
     answers: bool = True  # write answers carry the object
     calls: int = 0
+    by_ext: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def put(self, resource: str, id: str, **values: Any) -> None:
         """A person at the vendor creates or edits an object."""
@@ -118,7 +119,8 @@ class MemorySystem:
         held = self.objects.setdefault(resource, {})
         id = item.vendor_id
         if id is None and write_class is WriteClass.UPSERT:
-            id = next((o["id"] for o in held.values() if o.get("ext") == item.ext_key), None)
+            id = self.by_ext.get((resource, item.ext_key))
+            id = id if id in held else None
         created = id is None
         id = id or f"{self.system}-{resource}-{len(self.log) + 1}"
         self.log.append((resource, str(item.action), id, dict(item.fields)))
@@ -130,5 +132,6 @@ class MemorySystem:
         body = self.normalise(body) if self.normalise else body
         found = held.setdefault(id, {"id": id})
         found.update(body, ext=item.ext_key, updated=self.now())
+        self.by_ext[(resource, item.ext_key)] = id
         record = SourceRecord(id, copy.deepcopy(found), found["updated"]) if self.answers else None
         return WriteOutcome(vendor_id=id, record=record, created=created, status=200, request_id=f"req-{len(self.log)}")
