@@ -96,7 +96,9 @@ class Zendesk(Connector):
     Settings = ZendeskSettings
     limits: ClassVar = (Limit(400, 60.0),)
     resources: ClassVar = {
-        "users": _resource("users", ("last_login_at", "last_active"), _by_external_id("users", Action.ARCHIVE)),
+        "users": _resource(
+            "users", ("last_login_at", "last_active", "permanently_deleted"), _by_external_id("users", Action.ARCHIVE)
+        ),
         "organizations": _resource("organizations", (), _by_external_id("organizations")),
         "tickets": _resource(
             "tickets",

@@ -99,7 +99,10 @@ def record_of(resource: str, raw: Json) -> SourceRecord:
     times = [parse_time(raw.get("updated_at"))]
     if isinstance(generated := raw.get("generated_timestamp"), int) and generated > 0:
         times.append(generated * SECOND)  # system changes move it and leave updated_at alone
-    gone = {"users": raw.get("active") is False, "tickets": raw.get("status") == "deleted"}
+    gone = {
+        "users": raw.get("active") is False or bool(raw.get("permanently_deleted")),
+        "tickets": raw.get("status") == "deleted",
+    }
     return SourceRecord(
         id=str(raw["id"]),
         raw=raw,

@@ -32,6 +32,17 @@ def _exported(state: State, resource: str) -> list[Json]:
     return sorted(rows, key=lambda obj: (time_of(obj), obj["id"]))
 
 
+def shown(resource: str, obj: Json, where: str) -> Json:
+    """An object as one kind of answer shows it (recorded): `single`, `list`, `cursor_list` or `export`."""
+    if resource == "organizations" and where != "export":
+        return {name: value for name, value in obj.items() if name != "deleted_at"}
+    if resource == "tickets" and where == "cursor_list":
+        return {name: value for name, value in obj.items() if name != "fields"}
+    if resource == "users" and where == "export" and not obj["active"]:
+        return {**obj, "permanently_deleted": False}
+    return obj
+
+
 def by_cursor(state: State, resource: str, url: str, query: Mapping[str, str], most: int) -> Json:
     """A page of a cursor-based export."""
     rows = _exported(state, resource)
@@ -50,7 +61,8 @@ def by_cursor(state: State, resource: str, url: str, query: Mapping[str, str], m
     mark = base64.b64encode(f"{time_of(page[-1])}.0||{page[-1]['id']}|".encode()).decode()
     after = f"{url}?{urlencode({'cursor': mark, 'per_page': size})}"
     told = {**nothing, "after_url": after, "after_cursor": mark}
-    return {resource: page, **told, "end_of_stream": len(rows) <= size}
+    seen = [shown(resource, obj, "export") for obj in page]
+    return {resource: seen, **told, "end_of_stream": len(rows) <= size}
 
 
 def by_time(state: State, resource: str, url: str, query: Mapping[str, str], most: int) -> Json:
@@ -63,7 +75,7 @@ def by_time(state: State, resource: str, url: str, query: Mapping[str, str], mos
     end = time_of(page[-1]) if page else None
     after = {**({"per_page": size} if "per_page" in query else {}), "start_time": end}
     return {
-        resource: page,
+        resource: [shown(resource, obj, "export") for obj in page],
         "next_page": f"{url.removesuffix('.json')}.json?{urlencode(after)}" if page else None,
         "count": len(page),
         "end_of_stream": len(rows) <= len(page),
@@ -80,7 +92,8 @@ def listed(state: State, resource: str, url: str, query: Mapping[str, str], rows
         more = number * size < len(rows)
         pages = {"next_page": f"{url}?page={number + 1}&per_page={size}" if more else None}
         pages["previous_page"] = f"{url}?page={number - 1}&per_page={size}" if number > 1 else None
-        return {resource: rows[(number - 1) * size : number * size], **pages, "count": len(rows)}
+        seen = [shown(resource, obj, "list") for obj in rows[(number - 1) * size : number * size]]
+        return {resource: seen, **pages, "count": len(rows)}
     size, after = min(int(query.get("page[size]", 100)), 100), _mark(query.get("page[after]"))
     rest = [obj for obj in rows if obj["id"] > after]
     page = rest[:size]
@@ -90,7 +103,7 @@ def listed(state: State, resource: str, url: str, query: Mapping[str, str], rows
         "next": f"{url}?{urlencode({'page[after]': cursors[0], 'page[size]': size})}" if page else None,
     }
     meta = {"has_more": len(rest) > size, "after_cursor": cursors[0], "before_cursor": cursors[1]}
-    return {resource: page, "meta": meta, "links": links}
+    return {resource: [shown(resource, obj, "cursor_list") for obj in page], "meta": meta, "links": links}
 
 
 def _start(state: State, query: Mapping[str, Any]) -> int:
