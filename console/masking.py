@@ -31,7 +31,9 @@ class Masker:
         if self.show:
             return value
         canonical = part.canonical_fields.get(name, ()) if part is not None else ()
-        return value if part is not None and canonical and not self._personal(part.entity, canonical) else _masked(value)
+        return (
+            value if part is not None and canonical and not self._personal(part.entity, canonical) else _masked(value)
+        )
 
     def payload(self, value: Any) -> Any:
         """A vendor's raw record: its shape stays, its texts and numbers go."""

@@ -156,5 +156,9 @@ def _letter(told: Told) -> Tree:
 def _run(told: Told) -> Text:
     flow = f"  flow run {told['flow_run']}" if told["flow_run"] else ""
     return _line(
-        (f"{told['kind']} {told['sync'] or ''} ", ""), (told["id"], "bold"), ("  ", ""), _state(told["state"]), (flow, "dim")
+        (f"{told['kind']} {told['sync'] or ''} ", ""),
+        (told["id"], "bold"),
+        ("  ", ""),
+        _state(told["state"]),
+        (flow, "dim"),
     )

@@ -92,6 +92,8 @@ def _unforeseen(screen: Screen, error: Exception) -> Exit:
     get(__name__).error("a verb crashed", exc_info=error)
     text = f"an error nobody foresaw: {type(error).__name__}: {scrub(str(error))[:300]}"
     screen.fail(text)
-    screen.note(traceback.format_exc() if debug else "the log below THROUGHLINE_HOME/logs has the rest; --debug shows it")
+    screen.note(
+        traceback.format_exc() if debug else "the log below THROUGHLINE_HOME/logs has the rest; --debug shows it"
+    )
     screen.answer({"error": _facts(error, text, Exit.BROKEN)})
     return Exit.BROKEN

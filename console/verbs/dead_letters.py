@@ -214,7 +214,9 @@ def discard(
         chosen = _chosen(screen, opened, ids, Filter("open", cause, connection, resource, stage, trace), "Discard", yes)
         done = deciding.discard(opened.store, chosen, person(by), why)
         screen.answer({"discarded": done, "letters": chosen})
-        screen.say(f"{done} discarded." + ("" if done == len(chosen) else f" {len(chosen) - done} were closed already."))
+        screen.say(
+            f"{done} discarded." + ("" if done == len(chosen) else f" {len(chosen) - done} were closed already.")
+        )
 
 
 def _filter(state: str, cause: str, connection: str, resource: str, stage: str, trace: str) -> Filter:

@@ -39,7 +39,7 @@ def show(
             return Exit.FINDINGS
         told = masked(tracing.tell(opened.store, found), Masker(opened.pins.dictionary, show_values))
         screen.answer({"found_as": told["found_as"], "goldens": told["goldens"]})
-        rest = {"objects": [], "deliveries": [], "dead_letters": [], "runs": []}
+        rest: dict[str, Any] = {"objects": [], "deliveries": [], "dead_letters": [], "runs": []}
         screen.show(*stories.trees(told | rest))
         return Exit.OK
 
