@@ -13,13 +13,13 @@ from sqlalchemy import select
 
 import dictionary
 import mappings
-from connectors import find_connectors
 from console.exits import Exit, Usage
 from console.masking import Masker
 from console.opening import Desk, desk, person, unknown
 from console.rendering import Screen, short, table
 from console.verb import By, Json, ShowValues, verb
 from dictionary import Dictionary
+from journey import activation
 from kernel import audit
 from kernel.store.tables import object_, version
 from mappings import Mapping, Mappings
@@ -105,8 +105,7 @@ def _candidates(opened: Desk) -> tuple[Dictionary, Mappings]:
     """The dictionary and mappings of the config folder, checked against every connector there is."""
     config = opened.settings.config
     words = dictionary.load(config / "dictionary/entities")
-    known = {system: tuple(cls.resources) for system, cls in find_connectors().items()}
-    return words, mappings.load(config / "mappings", words, known_resources=known)
+    return words, mappings.load(config / "mappings", words, known_resources=activation.known_resources(config))
 
 
 def _samples(
