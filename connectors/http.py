@@ -168,11 +168,12 @@ class Http:
         if verdict is None:
             return None
         now = self.clock.now()
+        told = self.verdicts.body_wait(body) if body is not None else None
         error = fated(
             verdict,
             write=write,
             now=now,
-            after=self.verdicts.wait(answer.headers, now),
+            after=told if told is not None else self.verdicts.wait(answer.headers, now),
             connection=self.connection,
             code=code,
             field=self.verdicts.field(body) if body is not None else "",

@@ -66,6 +66,11 @@ def no_field(body: Any) -> str:
     return ""
 
 
+def no_wait(body: Any) -> float | None:
+    """A vendor whose bodies name no waiting time."""
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Verdicts:
     """A connector's reading of its vendor's answers.
@@ -79,6 +84,7 @@ class Verdicts:
     codes: Callable[[Any], Iterable[str]] = no_codes
     field: Callable[[Any], str] = no_field
     wait: Callable[[httpx.Headers, int], float | None] = retry_after
+    body_wait: Callable[[Any], float | None] = no_wait  # seconds, where a body says more than the headers
     request_id: tuple[str, ...] = ("request-id", "x-request-id")
     inside_success: bool = False
 

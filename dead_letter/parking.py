@@ -48,9 +48,9 @@ def park(conn: Connection, sealed: Sequence[dict[str, Any]]) -> None:
     bulk.insert(conn, dead_letter, sealed)
 
 
-def supersede(conn: Connection, object_ids: Sequence[str], now: int) -> int:
-    """A newer good version of these objects landed: their letters are closed. How many were open."""
-    return _close(conn, "object_id", object_ids, "superseded", "a newer version landed", now)
+def close_objects(conn: Connection, object_ids: Sequence[str], state: str, reason: str, now: int) -> int:
+    """Another version of these objects ended in a state: their letters are closed. How many were open."""
+    return _close(conn, "object_id", object_ids, state, reason, now)
 
 
 def resolve(conn: Connection, about: Sequence[str], now: int) -> int:

@@ -2,6 +2,7 @@
 
 from dedup.consent import Statement, settle
 from dedup.decisions import Ruling, Verdict, merging, unmerging
+from dedup.keys import Strength
 from dedup.resolving import KeyHash, Node, Resolution, anchored_id, resolve
 from dedup.rules import EntityRules, Rules, load_rules
 from dedup.survivorship import Golden, MemberView, survive
@@ -15,6 +16,7 @@ __all__ = [
     "Resolution",
     "Rules",
     "Ruling",
+    "Strength",
     "Statement",
     "Verdict",
     "anchored_id",

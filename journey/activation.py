@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import dedup
 import dictionary
 import mappings
-from connectors import connector_for
+from connectors import connector_for, find_connectors
 from connectors.base import Connector
 from journey.context import Pins
 from journey.syncs import Sync, load_syncs
@@ -20,21 +20,33 @@ from kernel.settings import ConnectionSettings
 from kernel.store import Store
 
 
-def load(folder: Path, connections: Mapping[str, ConnectionSettings], hashes: Mapping[str, str] | None = None) -> Pins:
-    """Load every document below a folder; all that is wrong is told at once, with file and line."""
+def check(folder: Path, connections: Mapping[str, ConnectionSettings]) -> Pins:
+    """Load every document below a folder and hold it against what the connectors can do; all that is wrong is told at once."""
+    known = {system: tuple(cls.resources) for system, cls in find_connectors().items()}
+    found = load(folder, connections, known=known)
+    _check_writes(found.syncs, {name: settings.system for name, settings in connections.items()})
+    return found
+
+
+def load(
+    folder: Path,
+    connections: Mapping[str, ConnectionSettings],
+    *,
+    known: Mapping[str, Sequence[str]] | None = None,
+    hashes: Mapping[str, str] | None = None,
+) -> Pins:
+    """Load every document below a folder. `known` (system -> resources) is left out where they were checked before."""
     words = dictionary.load(folder / "dictionary/entities")
-    known = {settings.system: _resources(settings.system) for settings in connections.values()}
     found = mappings.load(folder / "mappings", words, known_resources=known)
     rules = dedup.load_rules(folder / "dedup/rules", words)
     systems = {name: settings.system for name, settings in connections.items()}
     syncs = load_syncs(folder / "flows/syncs", words, found, systems)
-    _check_writes(syncs, systems)
     return Pins(words, found, rules, syncs, dict(hashes or {}))
 
 
 def activate(store: Store, config: Path, connections: Mapping[str, ConnectionSettings], by: str) -> Difference:
     """Check the documents of the configuration folder and make them the active revisions."""
-    load(config, connections)
+    check(config, connections)
     return revisions.activate(store, config, by)
 
 
@@ -43,11 +55,7 @@ def pins(store: Store, home: Path, connections: Mapping[str, ConnectionSettings]
     folder, hashes = revisions.checkout(store, home)
     if not hashes:
         raise Stop("nothing is active yet; run: throughline activate", cause="nothing_active")
-    return load(folder, connections, hashes)
-
-
-def _resources(system: str) -> tuple[str, ...]:
-    return tuple(connector_for(system).resources)
+    return load(folder, connections, hashes=hashes)
 
 
 def _check_writes(syncs: Mapping[str, Sync], systems: Mapping[str, str]) -> None:

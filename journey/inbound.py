@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from kernel.log import get
-
 from dead_letter.parking import Letter
+from dedup import Strength
 from journey import bindings, checkpoints, echo
 from journey.classifying import News, classify
 from journey.context import Context
@@ -19,17 +18,17 @@ from journey.counts import Counts, Inbound, add
 from journey.drafts import COLUMNS, KeyHash, Member, from_row, member_id, succeed
 from journey.landing import Batch, land, object_row, version_row
 from journey.syncs import Stream
-from kernel.errors import Park, Stop
+from kernel.errors import Park
 from kernel.leases import hold
+from kernel.log import get
 from kernel.records import Page, SourceRecord
-from kernel.store import Raced, bulk
+from kernel.store import again_on_race, bulk
 from kernel.store.tables import binding, member, target_state
 from mappings import Drawn, Mapping, Part
 
 BATCH = 1000
 """Records landed in one transaction; ten pages of a usual vendor."""
 
-_TRIES = 6
 log = get(__name__)
 Progress = Callable[[Stream, Inbound], None]
 
@@ -102,18 +101,16 @@ def _land_page(
     checkpoint: dict[str, Any] | None,
     again: bool = False,
 ) -> None:
-    for _ in range(_TRIES):
+    def once() -> tuple[Inbound, Counts]:
         tally, warnings = Inbound(), Counts()
-        try:
-            _land_once(ctx, stream, page, tally, warnings, checkpoint, again)
-        except Raced:
-            continue
-        tally.check()
-        add(into, tally)
-        for what, times in warnings.warnings.items():
-            counts.warn(what, times)
-        return
-    raise Stop(f"{stream}: other workers kept changing the same records", cause="raced")
+        _land_once(ctx, stream, page, tally, warnings, checkpoint, again)
+        return tally, warnings
+
+    tally, warnings = again_on_race(ctx.store.clock, str(stream), once)
+    tally.check()
+    add(into, tally)
+    for what, times in warnings.warnings.items():
+        counts.warn(what, times)
 
 
 def _land_once(
@@ -127,8 +124,8 @@ def _land_once(
 ) -> None:
     mapping = ctx.mapping(stream.connection, stream.resource)
     declared = ctx.declared(stream.connection, stream.resource)
-    news = classify(ctx.store, stream, declared, _identified(mapping, page.records), tally, again=again)
-    alive = [item for item in news if not item.record.deleted]
+    news = classify(ctx.store, stream, declared, _identified(mapping, page), tally, again=again)
+    alive = [item for item in news if not item.record.deleted and not item.record.fault]
     drawn = dict(
         zip(
             (item.object_id for item in alive),
@@ -136,7 +133,7 @@ def _land_once(
             strict=True,
         )
     )
-    batch = Batch(stream)
+    batch = Batch(stream, replayed=again)
     surroundings = _Surroundings(ctx, stream, news, page.started_at)
     arrival = ctx.store.clock.now()
     for n, item in enumerate(news):
@@ -145,12 +142,17 @@ def _land_once(
     land(ctx, batch, checkpoint)
 
 
-def _identified(mapping: Mapping, records: Sequence[SourceRecord]) -> Sequence[SourceRecord]:
-    """Records with the id and time that the mapping states, where it does (generic sources)."""
-    for record in records:
-        if not record.deleted and (stated := mapping.identify(record.raw)) is not None:
+def _identified(mapping: Mapping, page: Page) -> Sequence[SourceRecord]:
+    """Records with the id and time that the mapping states, where it does (generic sources).
+
+    Where the vendor gives versions no time, they are ordered by when they were seen: at the start of the read.
+    """
+    for record in page.records:
+        if not record.deleted and not record.fault and (stated := mapping.identify(record.raw)) is not None:
             record.id, record.updated_at = stated
-    return records
+        if record.updated_at is None and page.started_at:
+            record.updated_at = page.started_at
+    return page.records
 
 
 def _sort(
@@ -165,9 +167,10 @@ def _sort(
     warnings: Counts,
 ) -> None:
     """Put one piece of news where it belongs: parked, filtered or landed."""
-    if drawn is not None and drawn.error is not None:
+    error = Park(item.record.fault, cause="bad_record") if item.record.fault else drawn.error if drawn else None
+    if error is not None:
         tally.parked += 1
-        _park(ctx, batch, item, drawn.error, mapping)
+        _park(ctx, batch, item, error, mapping)
         return
     known = item.known
     values: dict[str, Any] = {"landed_hash": item.hash, "parked_hash": None, "version": item.trace_id}
@@ -219,7 +222,7 @@ def _park(ctx: Context, batch: Batch, item: News, error: Park, mapping: Mapping)
         kept = {"landed_hash": item.known.landed_hash, "version": item.known.version, "parked_hash": item.hash}
         batch.known_objects.append(_object_change(item, kept))
         if item.known.parked_hash:
-            batch.cured.append(item.object_id)  # the older parked version is superseded by this one
+            batch.parked_anew.append(item.object_id)
 
 
 def _object_change(item: News, values: dict[str, Any]) -> dict[str, Any]:
@@ -311,9 +314,9 @@ class _Surroundings:
             return ()
         own = {name: value for name, value in new.data.items() if name not in new.ours} if new.ours else new.data
         hashed = self.ctx.store.vault.keyed_hash
-        return tuple(
-            (key.kind, hashed(f"{new.entity}:{key.kind}", key.value)) for key in rules.for_entity(new.entity).keys(own)
-        )
+        # Support keys link nobody, so nobody is looked up by them; scored matching reads them from the data itself.
+        linking = [key for key in rules.for_entity(new.entity).keys(own) if key.strength is not Strength.SUPPORT]
+        return tuple((key.kind, hashed(f"{new.entity}:{key.kind}", key.value)) for key in linking)
 
     def _echo(self, item: News, entity: str) -> frozenset[str] | None:
         bound = self._bindings.get(item.object_id)

@@ -33,7 +33,9 @@ class Batch:
     known_objects: list[dict[str, Any]] = field(default_factory=list)  # guarded by the version they were read with
     members: list[Member] = field(default_factory=list)  # new, changed or withdrawn
     letters: list[Letter] = field(default_factory=list)
-    cured: list[str] = field(default_factory=list)  # objects whose newer version is good: their letters are superseded
+    replayed: bool = False  # asked for by a person, not read from the vendor
+    cured: list[str] = field(default_factory=list)  # parked objects of which a version is good now
+    parked_anew: list[str] = field(default_factory=list)  # parked objects of which another version is parked
     states: list[dict[str, Any]] = field(default_factory=list)  # target states as the read showed them
     bound: dict[str, str] = field(default_factory=dict)  # object id -> golden id of its binding
     exits: set[str] = field(default_factory=set)  # objects that a filter now keeps out
@@ -245,6 +247,9 @@ def _write_rest(ctx: Context, conn: Connection, batch: Batch, writes: _Writes) -
         bulk.upsert(conn, link, links.rows)
     bindings.write(conn, ctx.run_id, writes.seats)
     bulk.upsert(conn, target_state, batch.states)
-    parking.supersede(conn, batch.cured, ctx.store.clock.now())
+    now = ctx.store.clock.now()
+    cured = ("resolved", "replayed") if batch.replayed else ("superseded", "a newer version landed")
+    parking.close_objects(conn, batch.cured, *cured, now)
+    parking.close_objects(conn, batch.parked_anew, "superseded", "failed again", now)
     parking.park(conn, writes.letters)
     bulk.upsert(conn, dirty, writes.dirty)

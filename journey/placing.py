@@ -45,6 +45,7 @@ def place(ctx: Context, conn: Connection, entity: str, drafts: Sequence[Member],
     homes = _homes(conn, drafts, bound)
     groups = _groups(drafts, known, hot, homes, bound)
     whole = _load(ctx.store, conn, entity, {component for group in groups for component in group.components}, placement)
+    hot |= _hot_keys(conn, rules, [each for group in whole.members.values() for each in group], known)
     for group in groups:
         _resolve_group(conn, group, rules, hot, whole, placement)
     _note_keys(drafts, known, placement)
@@ -63,6 +64,15 @@ def _known_keys(conn: Connection, drafts: Sequence[Member]) -> dict[KeyHash, tup
     hashes = [digest for draft in drafts for _, digest in draft.keys]
     rows = bulk.select_in(conn, match_key, "hash", hashes, ["kind", "hash", "component", "seen"])
     return {(row[0], row[1]): (row[2], row[3]) for row in rows}
+
+
+def _hot_keys(
+    conn: Connection, rules: EntityRules, members: Sequence[Member], known: dict[KeyHash, tuple[str, int]]
+) -> set[KeyHash]:
+    """Keys of stored members that turned hot earlier: they stay withdrawn, also when few of their holders are left."""
+    hashes = [key[1] for each in members for key in each.keys if key not in known]
+    rows = bulk.select_in(conn, match_key, "hash", hashes, ["kind", "hash", "seen"])
+    return {(row.kind, row.hash) for row in rows if _is_hot(rules, (row.kind, row.hash), row.seen)}
 
 
 def _is_hot(rules: EntityRules, key: KeyHash, seen: int) -> bool:

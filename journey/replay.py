@@ -87,8 +87,6 @@ def _versions(ctx: Context, rows: Sequence[Any], counts: Counts, done: Replayed)
         )
     for stream, records in by_stream.items():
         inbound.land_records(ctx, stream, records, counts, started_at=ctx.store.clock.now(), again=True)
-    with ctx.store.write() as conn:  # those that were parked again have a new letter and are closed by it
-        _close(conn, ctx, [row.id for row in current], "resolved", "replayed")
     done.versions += len(current)
     done.superseded += len(stale)
 

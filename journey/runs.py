@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
-from kernel.log import get
 from sqlalchemy import Connection, func, select
 
 from journey.context import Context
@@ -16,6 +15,7 @@ from journey.counts import Counts
 from kernel.errors import ThroughlineError
 from kernel.leases import hold
 from kernel.ledger.states import PENDING, State
+from kernel.log import get
 from kernel.store import Store
 from kernel.store.tables import delivery, run
 

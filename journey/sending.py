@@ -79,10 +79,9 @@ def _send(shard: Shard, part: Sequence[Claimed]) -> list[Sent]:
             Sent(each, WriteOutcome(error=error, status=error.status, request_id=error.request_id)) for each in part
         ]
     except Exception as crash:  # a connector's defect: the request may have left
-        error = Unknown(
-            f"{shard.connector.system} crashed while writing: {type(crash).__name__}", cause="connector_crashed"
-        )
-        return [Sent(each, WriteOutcome(error=error)) for each in part]
+        text = f"{shard.connector.system} crashed while writing: {type(crash).__name__}"
+        lost = Unknown(text, cause="connector_crashed")
+        return [Sent(each, WriteOutcome(error=lost)) for each in part]
     if len(outcomes) != len(part):
         garbled = Unknown("the answer does not match the batch", cause="wrong_length")
         return [Sent(each, WriteOutcome(error=garbled)) for each in part]

@@ -57,6 +57,12 @@ _MAPPING = (
         "Accept the drafted dictionary change, or add the value to the mapping's table; then replay by mapping again.",
     ),
     Cause(
+        "needs_person",
+        "map",
+        "The mapping's own `park` rule holds this kind of record back for a person.",
+        "Edit, replay or discard the letter; or change the rule in the mapping.",
+    ),
+    Cause(
         "transform_crashed",
         "map",
         "A transform failed in a way its author did not foresee; only this record is affected.",
@@ -64,5 +70,234 @@ _MAPPING = (
     ),
 )
 
-CAUSES: dict[str, Cause] = catalogue(_MAPPING)
+_VENDOR = (
+    Cause(
+        "rate_limited",
+        "vendor",
+        "The vendor asks to wait; the call was not made and is made again by itself.",
+        "Nothing; if it stays, lower the connection's share or ask the vendor for a higher limit.",
+    ),
+    Cause(
+        "daily_budget",
+        "vendor",
+        "The vendor's budget for the day is spent; calls go on when it is full again.",
+        "Nothing; if it happens often, sync less often or ask the vendor for a higher limit.",
+    ),
+    Cause(
+        "locked",
+        "vendor",
+        "The vendor is working on the same object; the call is made again by itself.",
+        "Nothing; if it stays, look for an automation at the vendor that holds the object.",
+    ),
+    Cause(
+        "unreachable",
+        "vendor",
+        "The vendor's host cannot be reached; nothing was sent.",
+        "Check the network and the connection's base_url with `throughline check <connection>`.",
+    ),
+    Cause(
+        "timeout",
+        "vendor",
+        "No answer came in time; a write may or may not have been applied.",
+        "Nothing; the outcome is reconciled. If it stays, look at the vendor's status page.",
+    ),
+    Cause(
+        "connection_lost",
+        "vendor",
+        "The connection ended before the whole answer; a write may or may not have been applied.",
+        "Nothing; the outcome is reconciled. If it stays, look at the network in between.",
+    ),
+    Cause(
+        "server_error",
+        "vendor",
+        "The vendor failed; a write may or may not have been applied.",
+        "Nothing; the outcome is reconciled. If it stays, look at the vendor's status page.",
+    ),
+    Cause(
+        "bad_answer",
+        "vendor",
+        "The answer is empty, cut short, not JSON or not of the promised shape.",
+        "Nothing; reads are repeated, writes reconciled. If it stays, look for a proxy that answers instead.",
+    ),
+    Cause(
+        "wrong_length",
+        "vendor",
+        "A batch's answer does not hold one result per item, so no result can be trusted.",
+        "Nothing; the outcomes are reconciled one by one.",
+    ),
+    Cause(
+        "unauthorized",
+        "vendor",
+        "The vendor refused the credential, also after it was renewed.",
+        "Put a valid credential where the connection names it; `throughline check <connection>` says whether it works.",
+    ),
+    Cause(
+        "forbidden",
+        "vendor",
+        "The credential may not do this.",
+        "Give it the permission that `throughline check <connection>` names.",
+    ),
+    Cause(
+        "not_found",
+        "vendor",
+        "The object is not at the vendor (any more).",
+        "Decide what is to happen: recreate it, detach it, or discard this delivery.",
+    ),
+    Cause(
+        "conflict",
+        "vendor",
+        "The vendor holds another object with the same unique value.",
+        "Merge the two at the vendor or here, then replay.",
+    ),
+    Cause(
+        "ambiguous",
+        "vendor",
+        "Several objects at the vendor carry our key, so none can be chosen.",
+        "Merge them at the vendor, then replay.",
+    ),
+    Cause(
+        "converted",
+        "vendor",
+        "The object was turned into another one at the vendor (a converted lead).",
+        "Detach the binding, or bind the object it became; then replay.",
+    ),
+    Cause(
+        "refused",
+        "vendor",
+        "The vendor's own rules refuse this record; the field is named where the vendor names it.",
+        "Correct the value at its source or in the letter, or the vendor's rule; then replay.",
+    ),
+    Cause(
+        "too_large",
+        "vendor",
+        "The record is larger than the vendor accepts.",
+        "Shorten the field that is too long, at its source or by a transform; then replay.",
+    ),
+    Cause(
+        "wrong_request",
+        "vendor",
+        "The vendor does not know such a request: a defect of the connector or another API version.",
+        "Check the version with `throughline check <connection>` and report it with the request id.",
+    ),
+    Cause(
+        "redirected",
+        "vendor",
+        "The vendor's address leads elsewhere; redirects are not followed.",
+        "Correct the connection's base_url.",
+    ),
+    Cause(
+        "foreign_host",
+        "vendor",
+        "A link of the vendor leads to another host; it is not followed.",
+        "Check the connection's base_url; if it is right, report it with the request id.",
+    ),
+    Cause(
+        "page_loop",
+        "vendor",
+        "The vendor's paging comes back to a page that was already read.",
+        "Run the sync again; if it stays, report it with the connection and the resource.",
+    ),
+    Cause(
+        "expired_page",
+        "vendor",
+        "The place in the vendor's list is no longer known.",
+        "Nothing; the list is read again from the last safe place.",
+    ),
+    Cause(
+        "unexpected_status",
+        "vendor",
+        "The vendor answered with a status that the connector does not know.",
+        "Report it with the status and the request id.",
+    ),
+    Cause(
+        "idempotency_mismatch",
+        "vendor",
+        "A key was sent again with another body; nothing was written. This is a defect of Throughline.",
+        "Report it with the trace id.",
+    ),
+    Cause(
+        "job_not_completed",
+        "vendor",
+        "The vendor accepted a job and did not finish it in time.",
+        "Nothing; the outcome is reconciled.",
+    ),
+    Cause(
+        "not_writable",
+        "vendor",
+        "The connector does not write this resource.",
+        "Correct the route's target.",
+    ),
+    Cause(
+        "unknown_resource",
+        "vendor",
+        "The connection has no such resource.",
+        "Correct the name; `throughline connector list` shows what there is.",
+    ),
+    Cause(
+        "bad_signature",
+        "vendor",
+        "An inbound webhook is not signed by the secret we know, or is too old.",
+        "Compare the connection's signing secret with the vendor's; add the new one beside the old while"
+        " it is rotated.",
+    ),
+    Cause(
+        "bad_payload",
+        "vendor",
+        "An inbound webhook is signed but cannot be read.",
+        "Look at the receipt; report it with the connection.",
+    ),
+    Cause(
+        "source_changed",
+        "vendor",
+        "A file changed while it was read, or lost a column that it needs.",
+        "Run the sync again once the file is whole; correct its columns.",
+    ),
+    Cause(
+        "source_missing",
+        "vendor",
+        "A file is not in the connection's folder.",
+        "Put it there and run the sync again.",
+    ),
+)
+
+_JOURNEY = (
+    Cause(
+        "bad_record",
+        "read",
+        "The source itself cannot be read as a record: a row with too few or too many cells, without an id, or with one already used.",
+        "Correct the row at its source, or edit the letter; then read again or replay.",
+    ),
+    Cause(
+        "parent_missing",
+        "plan",
+        "A record that this one must refer to never got an id at the target.",
+        "Find out why the parent is not there (its own dead letter, its route's `when:`), then replay; or take it out of `requires:`.",
+    ),
+    Cause(
+        "unknown_outcome",
+        "send",
+        "It could not be found out whether the write was applied; sending it again blindly might double it.",
+        "Look at the object at the vendor, then replay: the replay asks the vendor before it writes.",
+    ),
+    Cause(
+        "several_at_target",
+        "reconcile",
+        "More than one object at the target carries this record's key.",
+        "Merge them at the vendor and keep the key on one; then replay.",
+    ),
+    Cause(
+        "worker_lost",
+        "send",
+        "The worker that was sending died before the answer came; the outcome is reconciled.",
+        "Nothing; the next run settles it.",
+    ),
+    Cause(
+        "connector_crashed",
+        "send",
+        "The connector failed in a way it should not while writing.",
+        "Report it with the trace id; the outcome is reconciled.",
+    ),
+)
+
+CAUSES: dict[str, Cause] = catalogue((*_MAPPING, *_JOURNEY, *_VENDOR))
 """Every cause by code."""

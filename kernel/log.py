@@ -27,6 +27,17 @@ QUIET = ("httpx", "httpcore", "urllib3", "requests", "hubspot", "stripe", "simpl
 """Loggers of libraries that tell URLs and bodies at INFO and DEBUG: WARNING and up only, and redacted."""
 
 
+_BEFORE: list[structlog.typing.Processor] = [
+    merge_contextvars,
+    structlog.stdlib.add_logger_name,
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.PositionalArgumentsFormatter(),
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    structlog.processors.StackInfoRenderer(),
+    structlog.processors.format_exc_info,
+]
+
+
 def configure(
     level: str = "INFO", *, json: bool = True, stream: TextIO | None = None, path: Path | str | None = None
 ) -> None:
@@ -38,29 +49,10 @@ def configure(
     number = logging.getLevelNamesMapping().get(level.upper())
     if number is None:
         raise ValueError(f"unknown log level; allowed: {', '.join(logging.getLevelNamesMapping())}")
-    before: list[structlog.typing.Processor] = [
-        merge_contextvars,
-        structlog.stdlib.add_logger_name,
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.PositionalArgumentsFormatter(),
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.StackInfoRenderer(),
-        structlog.processors.format_exc_info,
-    ]
-    renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer(ensure_ascii=True, default=_unknown)
-        if json
-        else structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
-    )
     handler = _RedactingHandler(path, stream)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[structlog.stdlib.ExtraAdder(), *before],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, redact, renderer],
-        )
-    )
+    handler.setFormatter(_formatter(json=json))
     structlog.configure(
-        processors=[*before, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[*_BEFORE, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
@@ -74,6 +66,19 @@ def configure(
     for name in QUIET:
         logging.getLogger(name).setLevel(max(number, logging.WARNING))
     logging.captureWarnings(capture=True)
+
+
+def _formatter(*, json: bool) -> logging.Formatter:
+    """Renders both our lines and the libraries'. Redaction comes last, so nothing is added after it."""
+    renderer: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer(ensure_ascii=True, default=_unknown)
+        if json
+        else structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    )
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[structlog.stdlib.ExtraAdder(), *_BEFORE],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, redact, renderer],
+    )
 
 
 def get(name: str) -> structlog.stdlib.BoundLogger:

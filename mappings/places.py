@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import phonenumbers
 import pycountry
-from phonenumbers import NumberParseException, PhoneNumberFormat
+from phonenumbers import NumberParseException, PhoneNumberFormat, ValidationResult
 from pydantic import Field
 
 from dictionary.values import RULES
@@ -99,13 +99,15 @@ def country(params: CountryParams) -> Step:
             raise Unfit("must be a country")
         return code
 
-    def invert(code: Any) -> Any:
-        found = pycountry.countries.get(alpha_2=code)
-        if found is None or params.form == "alpha_2":
-            return code
-        return found.alpha_3 if params.form == "alpha_3" else getattr(found, "common_name", found.name)
+    return Step(apply, lambda code: _written(code, params.form), yields="text")
 
-    return Step(apply, invert, yields="text")
+
+@lru_cache(maxsize=1024)
+def _written(code: str, form: str) -> str:
+    found = pycountry.countries.get(alpha_2=code)
+    if found is None or form == "alpha_2":
+        return code
+    return str(found.alpha_3 if form == "alpha_3" else getattr(found, "common_name", found.name))
 
 
 class PhoneParams(Params):
@@ -171,7 +173,7 @@ def _parsed(written: str, region: str | None) -> str | None:
         number = phonenumbers.parse(written, region)
     except NumberParseException:
         return None
-    if not phonenumbers.is_possible_number(number):
+    if phonenumbers.is_possible_number_with_reason(number) != ValidationResult.IS_POSSIBLE:
         return None
     plain = phonenumbers.format_number(number, PhoneNumberFormat.E164)
     return f"{plain};ext={number.extension}" if number.extension and number.extension.isdigit() else str(plain)

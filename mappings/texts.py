@@ -158,10 +158,18 @@ def _parts(name: str) -> tuple[str, str, str]:
 
 
 def name_part(params: NamePart) -> Step:
-    """One part of a full name; a single word is a first name. ABSENT when there is no such part."""
+    """One part of a full name; a single word is a first name. ABSENT when there is no such part.
+
+    Of a list [the part itself, the full name], the part itself when it is there.
+    """
     place = ("first", "last", "title").index(params.part)
 
     def apply(value: Any) -> Any:
+        if isinstance(value, list):
+            part, *whole = [collapse(one) if one is not None else "" for one in value] or [""]
+            if part or not whole:
+                return part or ABSENT
+            value = whole[0]
         name = collapse(value)
         return (_parts(name)[place] or ABSENT) if name else None
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
@@ -66,6 +67,10 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Box]]:
     for box in boxes:
         box.stop()
 
+
+# Properties are judged by what they find, not by how busy the machine is.
+settings.register_profile("throughline", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("throughline")
 
 KEY = bytes(range(32))
 

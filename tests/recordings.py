@@ -42,7 +42,8 @@ def exchanges(folder: Path) -> Iterator[Exchange]:
             if isinstance(body, str) and body[:1] in ("{", "["):
                 with contextlib.suppress(ValueError):  # some are lines of JSON, or CSV
                     body = json.loads(body)
-            asked = {**dict(parse_qsl(query)), **(one.get("query") or {})}
+            told = one.get("query") or {}
+            asked = {**dict(parse_qsl(query)), **(dict(parse_qsl(told)) if isinstance(told, str) else told)}
             yield Exchange(
                 f"{file.stem}[{place}]", one["method"], path, asked, body, one["status"], one.get("response")
             )

@@ -22,6 +22,7 @@ from connectors.stripe.api import VERDICTS, Api, Moved, object_path
 from connectors.stripe.fields import declared_fields
 from connectors.stripe.hook import opened
 from connectors.stripe.resources import EVENTS_KEPT, EXT_FIELD, LOOKBACK, RESOURCES, SAFETY_LAG, TYPES, Type
+from connectors.webhook import Secrets, revealed
 from kernel.clock import SECOND, instant
 from kernel.errors import Park, Stop, ThroughlineError
 from kernel.records import (
@@ -51,7 +52,7 @@ class StripeSettings(ConnectorSettings):
     base_url: str = "https://api.stripe.com"
     version: str = "2026-10-28.endive"
     account: str | None = None  # a connected account (acct_…)
-    webhook_secrets: tuple[SecretStr, ...] = ()  # whsec_…; several while one is being rotated
+    webhook_secret: Secrets = ()  # whsec_…
     find_days: int = 30  # `find` looks at customers created since
 
 
@@ -234,8 +235,7 @@ class Stripe(Connector):
 
     def webhook(self, request: WebhookRequest) -> Delivered:
         """Verify an event and say what to re-read: its own copy may be old, and events arrive in any order."""
-        secrets = [secret.get_secret_value() for secret in self.settings.webhook_secrets]
-        return opened(request, secrets, self.http.connection)
+        return opened(request, revealed(self.settings.webhook_secret, self.http.connection))
 
 
 def _kind(resource: str) -> Type:

@@ -11,8 +11,6 @@ from sqlalchemy import (
     Column,
     Index,
     Integer,
-    LargeBinary,
-    MetaData,
     SmallInteger,
     String,
     Table,
@@ -20,36 +18,11 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
-from sqlalchemy.types import TypeDecorator
 
-
-class Sealed(TypeDecorator[bytes]):
-    """Bytes sealed by the vault, bound to their table and row (`store.seal` and `store.open`)."""
-
-    impl = LargeBinary
-    cache_ok = True
-
-
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-
-
-def _id(name: str = "id", **options: object) -> Column[str]:
-    return Column(name, String(32), **options)  # type: ignore[arg-type]
-
-
-def _at(name: str, nullable: bool = True) -> Column[int]:
-    return Column(name, BigInteger, nullable=nullable)
-
-
-def _name(name: str, nullable: bool = False, **options: object) -> Column[str]:
-    return Column(name, String(200), nullable=nullable, **options)  # type: ignore[arg-type]
-
+from kernel.store.columns import Sealed, metadata
+from kernel.store.columns import at_column as _at
+from kernel.store.columns import id_column as _id
+from kernel.store.columns import name_column as _name
 
 connection = Table(
     "connection",

@@ -7,6 +7,7 @@ Where the simulator differs from the recordings, on purpose:
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import hmac
@@ -59,19 +60,28 @@ def sim(serve: Callable[..., Box]) -> StripeSimulator:
     return sim
 
 
-def opened(sim: StripeSimulator, **settings: Any) -> Stripe:
-    settings = {"api_key": sim.token, "base_url": sim.base_url, "webhook_secrets": [SECRET, "whsec_old"], **settings}
-    connector = open_connector(Stripe, settings, connection="stripe_test", clock=SimClock(sim))
-    assert isinstance(connector, Stripe)
-    connector.http.timeout = 0.5
-    return connector
+Open = Callable[..., Stripe]
 
 
 @pytest.fixture
-def stripe(sim: StripeSimulator) -> Iterator[Stripe]:
-    connector = opened(sim)
-    yield connector
-    connector.close()
+def opened(sim: StripeSimulator) -> Iterator[Open]:
+    """Connectors with settings of the test's choice, closed after it."""
+    with contextlib.ExitStack() as stack:
+
+        def opened(**settings: Any) -> Stripe:
+            base = {"api_key": sim.token, "base_url": sim.base_url, "webhook_secret": f"{SECRET}, whsec_old"}
+            connector = open_connector(Stripe, {**base, **settings}, connection="stripe_test", clock=SimClock(sim))
+            assert isinstance(connector, Stripe)
+            connector.http.timeout = 0.5
+            stack.callback(connector.close)
+            return connector
+
+        yield opened
+
+
+@pytest.fixture
+def stripe(opened: Open) -> Stripe:
+    return opened()
 
 
 def item(key: str = "k1", fields: dict[str, Any] | None = None, **rest: Any) -> WriteItem:
@@ -241,14 +251,13 @@ def test_a_key_with_another_body_is_our_defect(sim: StripeSimulator, stripe: Str
     assert error.cause == "idempotency_mismatch"
 
 
-def test_a_refused_key_stops_and_says_how_to_look(sim: StripeSimulator) -> None:
-    stripe = opened(sim, api_key="sk_wrong")
+def test_a_refused_key_stops_and_says_how_to_look(opened: Open) -> None:
+    stripe = opened(api_key="sk_wrong")
     with pytest.raises(Stop, match="throughline check stripe_test"):
         next(iter(stripe.read("customers", None)))
     checks = stripe.check()
     assert [(check.name, check.ok) for check in checks] == [("read customers", False)]
     assert checks[0].fix
-    stripe.close()
 
 
 # writing --------------------------------------------------------------------------------------------------------------
@@ -317,7 +326,7 @@ def test_the_simulators_webhooks_verify_here_and_in_the_vendors_sdk(sim: StripeS
     assert told.dedupe_key.startswith("evt_")
 
 
-def test_webhook_signatures(sim: StripeSimulator, stripe: Stripe) -> None:
+def test_webhook_signatures(sim: StripeSimulator, stripe: Stripe, opened: Open) -> None:
     body = b'{"id":"evt_1","type":"customer.updated","data":{"object":{"object":"customer","id":"cus_1"}}}'
     now = sim.state.now() // SECOND
     assert stripe.webhook(signed(sim, body, "whsec_old")).hints == [("customers", "cus_1")]
@@ -338,7 +347,7 @@ def test_webhook_signatures(sim: StripeSimulator, stripe: Stripe) -> None:
         stripe.webhook(signed(sim, b"[]"))
     assert caught.value.cause == "bad_payload"
     with pytest.raises(BadSetting):
-        opened(sim, webhook_secrets=[]).webhook(signed(sim, body))
+        opened(webhook_secret="").webhook(signed(sim, body))
 
 
 # looking --------------------------------------------------------------------------------------------------------------

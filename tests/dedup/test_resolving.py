@@ -204,7 +204,7 @@ guards = st.builds(rules, max_cluster=st.integers(2, 6), hot_after=st.integers(2
 
 
 @given(nodes(), verdicts, guards, st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_the_partition_is_the_same_for_every_order_and_every_cut_into_batches(
     made: list[Node], said: list[Verdict], under: object, data: st.DataObject
 ) -> None:
@@ -227,7 +227,7 @@ def test_the_partition_is_the_same_for_every_order_and_every_cut_into_batches(
 
 
 @given(nodes(), guards)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_no_chain_of_guesses_makes_a_mega_record(made: list[Node], under: object) -> None:
     resolution = resolve([replace(each, keys=_without_exact(each)) for each in made], (), under)  # type: ignore[arg-type]
     by_golden: dict[str, list[Node]] = {}
@@ -245,7 +245,7 @@ def _without_exact(each: Node) -> tuple[tuple[str, str], ...]:
 
 
 @given(nodes(), guards, st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_ids_live_on_through_any_change(made: list[Node], under: object, data: st.DataObject) -> None:
     """After every batch: ids that went are forwarded, new ones have their anchor, and a repeat is quiet."""
     caller = Caller(under)  # type: ignore[arg-type]

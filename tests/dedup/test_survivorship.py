@@ -147,7 +147,7 @@ def members(draw: st.DrawFn) -> list[MemberView]:
 
 
 @given(members(), st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_the_golden_record_does_not_depend_on_the_order_of_its_members(
     made: list[MemberView], data: st.DataObject
 ) -> None:
@@ -157,7 +157,7 @@ def test_the_golden_record_does_not_depend_on_the_order_of_its_members(
 
 
 @given(members())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_every_value_comes_from_a_member_that_holds_it_as_its_own(made: list[MemberView]) -> None:
     by_id = {each.id: each for each in made}
     found = golden(*made)
@@ -170,7 +170,7 @@ def test_every_value_comes_from_a_member_that_holds_it_as_its_own(made: list[Mem
 
 
 @given(members())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_consent_is_never_widened_without_the_persons_own_later_word(made: list[MemberView]) -> None:
     order = ["strange", "denied", "pending", "granted"]
     said = [each for each in made if each.data.get("opt_in") is not None and "opt_in" not in each.ours]

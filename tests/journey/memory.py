@@ -48,6 +48,7 @@ class MemorySystem:
     normalise: Callable[[dict[str, Any]], dict[str, Any]] | None = None
     answers: bool = True  # write answers carry the object
     calls: int = 0
+    by_ext: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def put(self, resource: str, id: str, **values: Any) -> None:
         """A person at the vendor creates or edits an object."""
@@ -118,17 +119,19 @@ class MemorySystem:
         held = self.objects.setdefault(resource, {})
         id = item.vendor_id
         if id is None and write_class is WriteClass.UPSERT:
-            id = next((o["id"] for o in held.values() if o.get("ext") == item.ext_key), None)
+            id = self.by_ext.get((resource, item.ext_key))
+            id = id if id in held else None
         created = id is None
         id = id or f"{self.system}-{resource}-{len(self.log) + 1}"
         self.log.append((resource, str(item.action), id, dict(item.fields)))
         if item.action in (Action.DELETE, Action.ARCHIVE):
             held.pop(id, None)
             return WriteOutcome(vendor_id=id, status=204, request_id=f"req-{len(self.log)}")
-        body = {name: value for name, value in item.fields.items()}
+        body = dict(item.fields.items())
         body |= {name: vendor_id for name, (_, vendor_id) in item.refs.items()}
         body = self.normalise(body) if self.normalise else body
         found = held.setdefault(id, {"id": id})
         found.update(body, ext=item.ext_key, updated=self.now())
+        self.by_ext[(resource, item.ext_key)] = id
         record = SourceRecord(id, copy.deepcopy(found), found["updated"]) if self.answers else None
         return WriteOutcome(vendor_id=id, record=record, created=created, status=200, request_id=f"req-{len(self.log)}")

@@ -1,0 +1,71 @@
+# Every verb a contributor needs. `make` alone lists them. ARGS="…" is passed on to what a verb runs.
+
+PYTHON ?=
+UV ?= uv
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+# A virtual environment does not survive being moved or copied, so the stamp carries the folder it was made in.
+READY := $(VENV)/.ready-$(shell pwd | cksum | cut -d' ' -f1)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check format lint types docs bench lock clean
+
+help: ## list these verbs
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(READY) ## make .venv from requirements.lock (once; about a minute)
+	@:
+
+$(READY): requirements.lock pyproject.toml
+	@set -e; \
+	python=""; \
+	for each in $(PYTHON) python3 python3.13 python3.12 python3.11 python3.14 python; do \
+	  if "$$each" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then python="$$each"; break; fi; \
+	done; \
+	if [ -z "$$python" ]; then \
+	  echo "Throughline needs Python 3.11 or newer with its venv module, and found none."; \
+	  echo "Install it (Debian and Ubuntu: apt install python3 python3-venv), or name it: make PYTHON=/path/to/python3 setup"; \
+	  exit 1; \
+	fi; \
+	echo "Setting up $(VENV) with $$("$$python" --version) (once; about a minute)"; \
+	rm -f $(VENV)/.ready-*; \
+	"$$python" -m venv --clear $(VENV); \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock; \
+	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .; \
+	touch $(READY)
+
+demo: setup ## run the whole journey on simulated systems and show what became of every record
+	@$(BIN)/throughline demo $(ARGS)
+
+test: setup ## run every test
+	$(BIN)/python -m pytest $(ARGS)
+
+check: setup ## format, lint, types, docs and tests: what a change must pass
+	@$(MAKE) --no-print-directory lint types docs test
+
+format: setup ## put the code in its format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix-only .
+
+lint: setup ## format and lint, changing nothing
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: setup ## mypy, strict
+	$(BIN)/mypy
+
+docs: setup ## check that the documents name only what is there
+	$(BIN)/python -m pytest -q tests/docs tests/house
+
+bench: setup ## measure speed and size beside the field (minutes)
+	$(BIN)/python -m benchmarks $(ARGS)
+
+lock: ## resolve pyproject.toml anew into requirements.lock (needs uv)
+	$(UV) pip compile pyproject.toml --all-extras --universal --upgrade --generate-hashes \
+	  --no-emit-index-url --no-annotate --no-header --quiet --output-file requirements.lock
+
+clean: ## remove .venv and caches; data (.throughline) stays
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

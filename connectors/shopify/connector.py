@@ -1,0 +1,230 @@
+"""The Shopify connector: what it declares, and its verbs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from typing import Any, ClassVar
+
+from pydantic import SecretStr, model_validator
+
+from connectors.auth import HeaderAuth
+from connectors.base import Connector, ConnectorSettings, Deletes, Resource, WriteClass, WriteSpec
+from connectors.http import Http, PageGuard
+from connectors.shopify import documents, hooks
+from connectors.shopify.checking import check, fields_of
+from connectors.shopify.documents import SHAPES, Shape
+from connectors.shopify.graph import VERDICTS, Graph
+from connectors.shopify.shaping import nodes_of, record_of, records_of
+from connectors.shopify.writing import Writer
+from kernel.clock import SECOND, iso
+from kernel.errors import Park, Stop
+from kernel.records import (
+    Action,
+    Check,
+    Cursor,
+    Delivered,
+    FieldInfo,
+    Json,
+    Page,
+    SourceRecord,
+    WebhookRequest,
+    WriteItem,
+    WriteOutcome,
+)
+
+_LAG, _LOOKBACK = timedelta(seconds=60), timedelta(minutes=10)
+
+
+class ShopifySettings(ConnectorSettings):
+    """A custom app's token; scopes read_customers, write_customers, read_orders, read_all_orders, read_products, …"""
+
+    shop: str = ""  # "acme" or "acme.myshopify.com"
+    token: SecretStr
+    webhook_secrets: tuple[SecretStr, ...] = ()  # the app's client secret; while it rotates, the old one too
+    api_version: str = "2026-10"
+    base_url: str = ""  # instead of the shop's own address (a sandbox)
+    key_namespace: str = "throughline"  # the metafield definition of type `id` that holds our key
+    key_name: str = "ext_key"
+    page_size: int = 50
+
+    @model_validator(mode="after")
+    def _reachable(self) -> ShopifySettings:
+        if not (self.shop or self.base_url):
+            raise ValueError("either shop or base_url is needed")
+        return self
+
+    @property
+    def domain(self) -> str:
+        """The shop's permanent domain; empty when only a base URL is known."""
+        return self.shop if "." in self.shop or not self.shop else f"{self.shop}.myshopify.com"
+
+
+def _resource(name: str, write: WriteSpec | None) -> Resource:
+    return Resource(
+        name=name,
+        updated_at="updatedAt",
+        safety_lag=_LAG,
+        lookback=_LOOKBACK,
+        deletes=Deletes.SWEEP,
+        volatile=("updatedAt",),
+        write=write,
+        backfill=True,
+    )
+
+
+def _spec(read_only: Sequence[str], *actions: Action) -> WriteSpec:
+    """By custom id, readable at once: nothing has to settle but a request still under way."""
+    return WriteSpec(
+        write_class=WriteClass.UPSERT,
+        ext_field="metafields.throughline.ext_key",
+        batch_size=20,  # some 30 points each, of the 1,000 one document may cost
+        actions=frozenset({Action.UPSERT, Action.CLEAR, Action.DELETE, *actions}),
+        read_only=frozenset({"id", "legacyResourceId", "createdAt", "updatedAt", *read_only}),
+        settle=timedelta(seconds=60),
+    )
+
+
+class Shopify(Connector):
+    """Customers and products both ways, orders (with lines and refunds) as a source."""
+
+    system = "shopify"
+    Settings = ShopifySettings
+    resources: ClassVar = {
+        "customers": _resource(
+            "customers",
+            _spec(("state", "displayName", "numberOfOrders", "amountSpent", "verifiedEmail", "defaultEmailAddress")),
+        ),
+        "products": _resource("products", _spec(("publishedAt", "totalInventory", "isGiftCard"), Action.ARCHIVE)),
+        "orders": _resource("orders", None),
+    }
+
+    def __init__(self, settings: ShopifySettings, http: Http) -> None:
+        super().__init__(settings, http)
+        self._settings = settings
+        self._graph = Graph(http, f"admin/api/{settings.api_version}/graphql.json")
+        self._writer = Writer(self._graph, settings.key_namespace, settings.key_name)
+        self._page_size = settings.page_size
+
+    @classmethod
+    def build_http(cls, settings: ShopifySettings, **options: Any) -> Http:
+        """No request limit of its own: Shopify counts points, which `Graph` watches."""
+        return Http(
+            base_url=settings.base_url or f"https://{settings.domain}",
+            auth=HeaderAuth("X-Shopify-Access-Token", settings.token),
+            verdicts=VERDICTS,
+            limits=cls.limits,
+            **options,
+        )
+
+    def check(self) -> list[Check]:
+        """Credential, API version, clock, scopes, and the metafield definitions that hold our key."""
+        return check(self._graph, self._settings)
+
+    def discover(self, resource: str) -> list[FieldInfo]:
+        """From introspection and the shop's metafield definitions."""
+        return fields_of(self._graph, self._shape(resource))
+
+    def read(self, resource: str, since: Cursor | None, *, window: tuple[int, int] | None = None) -> Iterator[Page]:
+        """Cursor: {"high": newest update seen} between reads, and where to go on ({"from", "after", …}) within one."""
+        shape, cursor = self._shape(resource), dict(since or {})
+        began = cursor.get("began") or self.http.clock.now()
+        low = cursor.get("from", window[0] if window else self._low(resource, cursor.get("high")))
+        high, after = cursor.get("high"), cursor.get("after")
+        rest = cursor.get("rest") if after else high
+        guard = PageGuard(self.http.connection)
+        while True:
+            nodes, info, sent_at = self._page(shape, low, after)
+            seen = [record.updated_at for node in nodes if (record := record_of(node)).updated_at is not None]
+            beyond = window is not None and bool(seen) and max(seen) >= window[1]
+            last = beyond or not info.get("hasNextPage")
+            high = max([*seen, *([high] if high is not None else [])], default=None)
+            if last:
+                cursor = _at_rest(high, rest, began - int(_LAG.total_seconds() * SECOND))
+            else:
+                after = info["endCursor"]
+                guard.advance(after)
+                cursor = {"from": low, "after": after, "high": high, "began": began, "rest": rest}
+            records = [record for record in records_of(self._graph, shape, nodes) if _inside(record, window)]
+            yield Page(records=records, cursor=cursor, started_at=sent_at, last=last)
+            if last:
+                return
+
+    def fetch(self, resource: str, ids: Sequence[str]) -> list[SourceRecord]:
+        """By global id, whatever the search index holds."""
+        shape = self._shape(resource)
+        return [record for n in range(0, len(ids), 20) for record in self._fetch(shape, list(ids[n : n + 20]))]
+
+    def write(self, resource: str, batch: Sequence[WriteItem]) -> list[WriteOutcome]:
+        """customerSet or productSet by custom id, or by id once that is known; customerDelete, productDelete."""
+        if self.resources[resource].write is None:
+            raise Stop(f"shopify cannot write {resource}")
+        return self._writer.write(self._shape(resource), batch)
+
+    def find(self, resource: str, ext_keys: Sequence[str]) -> dict[str, list[SourceRecord]]:
+        """By custom id."""
+        shape, found = self._shape(resource), dict[str, list[SourceRecord]]()
+        if not shape.by_identifier:
+            raise Stop(f"shopify cannot find {resource} by our key")
+        for start in range(0, len(ext_keys), 20):
+            for key, nodes in self._writer.find(shape, ext_keys[start : start + 20]).items():
+                found[key] = records_of(self._graph, shape, nodes)
+        return found
+
+    def webhook(self, request: WebhookRequest) -> Delivered:
+        """Hints and tombstones; the payloads are REST-shaped, so objects are read again by id."""
+        return hooks.delivered(request, self._settings.webhook_secrets, self._settings.domain)
+
+    def _shape(self, resource: str) -> Shape:
+        if resource not in SHAPES:
+            raise Stop(f"shopify has no resource {resource}; there are: {', '.join(SHAPES)}")
+        return SHAPES[resource]
+
+    def _fetch(self, shape: Shape, ids: list[str]) -> list[SourceRecord]:
+        try:
+            data, answer = self._graph.send(documents.by_ids(shape), {"ids": ids})
+        except Park as error:
+            if error.cause != "too_large" or len(ids) == 1:
+                raise Stop(error.message, cause=error.cause, request_id=error.request_id) from None
+            half = len(ids) // 2
+            return self._fetch(shape, ids[:half]) + self._fetch(shape, ids[half:])
+        nodes = data.get("nodes")
+        if not isinstance(nodes, list) or len(nodes) != len(ids):
+            raise answer.unreadable("not one node per id")
+        there = {record.id: record for record in records_of(self._graph, shape, [node for node in nodes if node])}
+        return [there.get(id_) or SourceRecord(id=id_, raw={"id": id_}, deleted=True) for id_ in ids]
+
+    def _low(self, resource: str, high: int | None) -> int | None:
+        return None if high is None else high - int(self.resources[resource].lookback.total_seconds() * SECOND)
+
+    def _page(self, shape: Shape, low: int | None, after: str | None) -> tuple[list[Json], Json, int]:
+        """One page; where its cost is over the cap, the same with fewer objects, from then on."""
+        while True:
+            variables = {"first": self._page_size, "after": after, "query": None if low is None else _since(low)}
+            try:
+                data, answer = self._graph.send(documents.page(shape), variables)
+            except Park as error:
+                if error.cause != "too_large" or self._page_size == 1:
+                    raise Stop(error.message, cause=error.cause, request_id=error.request_id) from None
+                self._page_size = max(1, self._page_size // 2)
+                continue
+            connection = data.get(shape.root)
+            if not isinstance(connection, dict):
+                raise answer.unreadable(f"no {shape.root} in the answer")
+            return nodes_of(connection), connection.get("pageInfo") or {}, answer.sent_at
+
+
+def _since(low: int) -> str:
+    """The search filter; whole seconds, as Shopify's times are."""
+    return f"updated_at:>='{iso(low - low % SECOND)}'"
+
+
+def _at_rest(high: int | None, before: int | None, most: int) -> Cursor:
+    """Where the next read starts: never past what the index surely held, never behind where this one started."""
+    if high is None:
+        return {}
+    return {"high": max(min(high, most), before if before is not None else min(high, most))}
+
+
+def _inside(record: SourceRecord, window: tuple[int, int] | None) -> bool:
+    return window is None or record.updated_at is None or window[0] <= record.updated_at < window[1]

@@ -1,0 +1,37 @@
+"""The few kinds of columns that tables are made of."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, LargeBinary, MetaData, String
+from sqlalchemy.types import TypeDecorator
+
+
+class Sealed(TypeDecorator[bytes]):
+    """Bytes sealed by the vault, bound to their table and row (`store.seal` and `store.open`)."""
+
+    impl = LargeBinary
+    cache_ok = True
+
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def id_column(name: str = "id", **options: object) -> Column[str]:
+    """32 hex digits."""
+    return Column(name, String(32), **options)  # type: ignore[arg-type]
+
+
+def at_column(name: str, nullable: bool = True) -> Column[int]:
+    """An instant."""
+    return Column(name, BigInteger, nullable=nullable)
+
+
+def name_column(name: str, nullable: bool = False, **options: object) -> Column[str]:
+    """A name or a code."""
+    return Column(name, String(200), nullable=nullable, **options)  # type: ignore[arg-type]

@@ -1,0 +1,61 @@
+"""The house as it is meant to be: which room may see which, and which library lives where."""
+
+from __future__ import annotations
+
+ROOMS: dict[str, frozenset[str]] = {
+    "kernel": frozenset(),
+    "dictionary": frozenset({"kernel"}),
+    "connectors": frozenset({"kernel"}),
+    "mappings": frozenset({"kernel", "dictionary"}),
+    "dedup": frozenset({"kernel", "dictionary"}),
+    "dead_letter": frozenset({"kernel"}),
+    "journey": frozenset({"kernel", "dictionary", "connectors", "mappings", "dedup", "dead_letter"}),
+    "flows": frozenset({"kernel", "dictionary", "connectors", "mappings", "dedup", "dead_letter", "journey"}),
+    "console": frozenset(
+        {"kernel", "dictionary", "connectors", "mappings", "dedup", "dead_letter", "journey", "flows", "sandbox"}
+    ),
+    "sandbox": frozenset(),
+}
+"""Room -> the rooms it may import. Neighbours on one floor are not among them."""
+
+LIBRARIES: dict[str, frozenset[str]] = {
+    "prefect": frozenset({"flows"}),
+    "httpx": frozenset({"connectors", "sandbox"}),  # the sandbox sends webhooks with its own HTTP library
+    "requests": frozenset({"connectors"}),
+    "urllib3": frozenset({"connectors"}),
+    "aiohttp": frozenset(),
+    "tenacity": frozenset({"connectors"}),
+    "simple_salesforce": frozenset({"connectors"}),
+    "hubspot": frozenset({"connectors"}),
+    "stripe": frozenset({"connectors"}),
+    "yaml": frozenset({"kernel"}),
+    "sqlalchemy": frozenset({"kernel", "dead_letter", "journey", "flows", "console"}),  # the pure rooms have no tables
+    "alembic": frozenset({"kernel"}),
+    "typer": frozenset({"console"}),
+    "rich": frozenset({"console"}),
+    "fastapi": frozenset({"console", "sandbox"}),
+    "starlette": frozenset({"console", "sandbox"}),
+    "uvicorn": frozenset({"console", "sandbox"}),
+    "flask": frozenset(),
+    "django": frozenset(),
+    "pickle": frozenset(),
+}
+"""Library -> the rooms that may import it; one that is not named may be used anywhere."""
+
+YAML_READER = "kernel/documents.py"
+MIGRATIONS = "/migrations/versions/"
+
+LATE_IMPORTS: dict[tuple[str, str], str] = {
+    ("console", "flows"): "Prefect costs seconds; verbs that run no flow never pay them",
+    ("console", "sandbox"): "only `sandbox` and `demo` need the simulators",
+    ("console", "uvicorn"): "only the verbs that serve need a server",
+}
+"""(room, imported room or library) -> why it is imported inside a function there. Nothing else is."""
+
+NO_NAMES = frozenset({"util", "utils", "helper", "helpers", "common", "misc", "shared", "tools", "stuff"})
+"""Names that say nothing about what is inside."""
+
+MODULE_LINES = 400
+FUNCTION_LINES = 60
+LONG_FUNCTION = 40  # told, not refused
+README_LINES = 6
