@@ -116,11 +116,13 @@ class HubSpot(Connector):
 
     def find(self, resource: str, ext_keys: Sequence[str]) -> dict[str, list[SourceRecord]]:
         """By our unique property through batch/read, which does not lag as the search index does."""
+        key_property = self.settings.key_property
         found: dict[str, list[SourceRecord]] = {key: [] for key in ext_keys}
+        folded = {key.lower(): key for key in ext_keys}  # unique values are compared without regard to case
         for start in range(0, len(ext_keys), BATCH):
-            there, _ = self._reader(resource).fetch(ext_keys[start : start + BATCH], self.settings.key_property)
+            there, _ = self._reader(resource).fetch(ext_keys[start : start + BATCH], key_property)
             for record in there:
-                found[record.raw["properties"][self.settings.key_property]].append(record)
+                found[folded[record.raw["properties"][key_property].lower()]].append(record)
         return found
 
     def webhook(self, request: WebhookRequest) -> Delivered:
