@@ -102,7 +102,10 @@ def _configured(config: Path, box: Box) -> None:
     (files / "accounts.csv").write_text(ACCOUNTS, encoding="utf-8")
     (files / "deals.csv").write_text(DEALS, encoding="utf-8")
     told = simulated.connections({name: box.url(name) for name in box.systems})
-    listed = {"accounts": {"file": "accounts.csv", "id": "account"}, "deals": {"file": "deals.csv", "id": "opportunity_id"}}
+    listed = {
+        "accounts": {"file": "accounts.csv", "id": "account"},
+        "deals": {"file": "deals.csv", "id": "opportunity_id"},
+    }
     told["connections"]["files"] = {"system": "csv", "settings": {"folder": str(files), "files": listed}}
     (config / "connections.yaml").write_text(documents.dump(told), encoding="utf-8")
 
