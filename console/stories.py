@@ -106,9 +106,7 @@ def _golden(told: Told, places: Mapping[str, str]) -> Tree:
 def _member(told: Told, places: Mapping[str, str]) -> Text:
     why = f"  shares {', '.join(told['shares'])}" if told["shares"] else ""
     gone = ("", "") if told["active"] else ("  no longer there", "red")
-    return _line(
-        ("member ", "dim"), (places[told["id"]], ""), (why, "green"), gone, (f"  {told['id']}", "dim")
-    )
+    return _line(("member ", "dim"), (places[told["id"]], ""), (why, "green"), gone, (f"  {told['id']}", "dim"))
 
 
 def _decision(told: Told) -> Text:

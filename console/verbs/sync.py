@@ -49,7 +49,7 @@ def _described(sync: Sync) -> dict[str, Any]:
 def run(
     screen: Screen,
     names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Which syncs.")] = None,
-    every: Annotated[bool, typer.Option("--all", help="Every active sync, in the order of their files.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Every active sync, parents first.")] = False,
     flow: Annotated[
         bool | None,
         typer.Option(
