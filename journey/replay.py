@@ -77,7 +77,7 @@ def _versions(ctx: Context, rows: Sequence[Any], counts: Counts, done: Replayed)
             SourceRecord(target.vendor_id, payload, seen.source_at)
         )
         current.append(row)
-    with ctx.store.write() as conn:
+    with ctx.store.write("replay.versions") as conn:
         _close(conn, ctx, stale, "superseded", "a newer version had landed; nothing was written")
         bulk.update(
             conn,
@@ -93,7 +93,7 @@ def _versions(ctx: Context, rows: Sequence[Any], counts: Counts, done: Replayed)
 
 def _deliveries(ctx: Context, rows: Sequence[Any], done: Replayed) -> None:
     """A dead delivery is planned again as it was, or (remap) its golden record is rendered anew with today's mapping."""
-    with ctx.store.write() as conn:
+    with ctx.store.write("replay.deliveries") as conn:
         again = [row for row in rows if row.mode == "verbatim"]
         reopened = plans.reopen(conn, ctx.run_id, [row.about for row in again], ctx.store.clock.now())
         _mark_goldens(ctx, conn, [row.about for row in rows if row.mode != "verbatim"])
@@ -167,7 +167,7 @@ def seed(ctx: Context, sync: Sync, entity: str | None = None) -> int:
             query = select(golden.c.id, golden.c.trace_id).where(
                 golden.c.entity == each, golden.c.id > after, golden.c.merged_into.is_(None)
             )
-            with ctx.store.write() as conn:
+            with ctx.store.write("seed") as conn:
                 rows = conn.execute(query.order_by(golden.c.id).limit(5000)).all()
                 if not rows:
                     break
