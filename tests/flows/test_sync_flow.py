@@ -17,6 +17,7 @@ def test_a_sync_reads_plans_delivers_and_says_so(office: Office, api: Api) -> No
     office.customer(email="bob@globex.de", name="Bob Fox")
     ended = office.sync()
     from dead_letter import inspecting
+
     print(inspecting.listed(office.store, inspecting.Filter())[0])
     assert (ended.state, ended.ok) == ("Completed", True)
     assert ended.message.startswith("read 4, landed 4; planned ")
