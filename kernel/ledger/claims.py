@@ -38,6 +38,9 @@ class Claimed:
         return f"{self.op_key}-g{self.generation}"
 
 
+_CLAIMED = [column for column in delivery.columns if column.name != "before"]
+
+
 def due(
     conn: Connection, connection: str, resource: str, states: tuple[State, ...], now: int, limit: int
 ) -> list[Row[Any]]:
@@ -52,7 +55,7 @@ def due(
     found: list[Row[Any]] = []
     for state in states:
         query = (
-            select(delivery, binding.c.ext_key, binding.c.vendor_id)
+            select(*_CLAIMED, binding.c.ext_key, binding.c.vendor_id)
             .join(binding, binding.c.id == delivery.c.binding_id)
             .where(
                 delivery.c.connection == connection,
@@ -62,7 +65,7 @@ def due(
                 ~blocked,
                 may_pass,
             )
-            .order_by(delivery.c.not_before, delivery.c.id)
+            .order_by(delivery.c.not_before)
             .limit(limit - len(found))
             .with_for_update(of=delivery, skip_locked=True)
         )
