@@ -103,6 +103,8 @@ class Factor(Params):
 
 def multiply(params: Factor) -> Step:
     """A number times a constant, as a decimal string; divided on the way out."""
+    if not _PLAIN.fullmatch(params.by):
+        raise ValueError("`by` is not a number")
     factor, plain = Decimal(params.by), DecimalParams()
     if not factor:
         raise ValueError("`by` must not be zero")

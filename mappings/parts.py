@@ -13,7 +13,7 @@ from mappings.document import FieldSpec, PartSpec, WriteSpec
 from mappings.drawing import DrawField, PartPlan, RefPlan
 from mappings.paths import ABSENT, ROOT, Extractor, Path, dotted, getter, parse_path, scoped
 from mappings.predicates import Predicate, When, compile_when
-from mappings.steps import Apply, Read, Step, chain, inverse
+from mappings.steps import Apply, Read, Step, bound_chain, chain, inverse
 from mappings.targets import InField, OutField, Take, TargetPart
 
 _BARE = Field(type="text", description="An identifier of a vendor.", pii="none", since="1.0.0")
@@ -112,7 +112,7 @@ class PartCompiler:
 
     def _note_sources(self, canonical: str, spec: FieldSpec, steps: list[Step]) -> None:
         """Which vendor fields a canonical field is drawn from."""
-        convert = chain(steps)
+        convert = _converter(steps)
         for text in [spec.path] if spec.path else [*(spec.first_of or ()), *(spec.of or ())]:
             vendor = spec.write if spec.write and spec.path else self._vendor_name(parse_path(text))
             if vendor:
@@ -269,6 +269,14 @@ def condition(checker: Checker, where: Where, when: When | None) -> Predicate | 
     except ValueError as error:
         checker.fault(where, str(error))
         return None
+
+
+def _converter(steps: list[Step]) -> Callable[[Any, Json], Any]:
+    if any(step.bind for step in steps):
+        bound = bound_chain(steps)
+        return lambda value, raw: bound(value, raw, raw)
+    plain = chain(steps)
+    return lambda value, raw: plain(value)
 
 
 def _same(value: Any) -> Any:

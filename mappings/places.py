@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import phonenumbers
 import pycountry
-from phonenumbers import NumberParseException, PhoneNumberFormat
+from phonenumbers import NumberParseException, PhoneNumberFormat, ValidationResult
 from pydantic import Field
 
 from dictionary.values import RULES
@@ -173,7 +173,7 @@ def _parsed(written: str, region: str | None) -> str | None:
         number = phonenumbers.parse(written, region)
     except NumberParseException:
         return None
-    if not phonenumbers.is_possible_number(number):
+    if phonenumbers.is_possible_number_with_reason(number) != ValidationResult.IS_POSSIBLE:
         return None
     plain = phonenumbers.format_number(number, PhoneNumberFormat.E164)
     return f"{plain};ext={number.extension}" if number.extension and number.extension.isdigit() else str(plain)

@@ -30,9 +30,9 @@ class Step:
     """One compiled transform.
 
     `apply` gets a value that is there (neither None nor ABSENT) and may answer None or ABSENT. `bind` replaces it where
-    the step needs the record: it makes the `apply` for one record. `invert` holds to
-    apply(invert(apply(v))) == apply(v). `beside` are further vendor paths that the canonical
-    value also fills when it is written.
+    the step needs the record: it makes the `apply` for one record. `invert` holds to apply(invert(apply(v))) == apply(v),
+    save an instant's original offset. `beside` are further vendor paths that the canonical value also fills when it is
+    written.
     """
 
     apply: Apply

@@ -36,7 +36,7 @@ class InField:
 
     canonical: str
     vendor: str
-    convert: Apply | None
+    convert: Callable[[Any, Json], Any] | None  # of (value, record around it)
 
 
 class TargetPart:
@@ -55,7 +55,7 @@ class TargetPart:
             vendor: tuple(dict.fromkeys(field.canonical for field in drawn if field.vendor == vendor))
             for vendor in (field.vendor for field in out)
         }
-        self._converters: Mapping[str, tuple[Apply, ...]] = {
+        self._converters: Mapping[str, tuple[Callable[[Any, Json], Any], ...]] = {
             vendor: tuple(field.convert for field in drawn if field.vendor == vendor and field.convert)
             for vendor in written
         }
@@ -88,8 +88,11 @@ class TargetPart:
         found = ((field.vendor, field.observe(raw)) for field in self._out)
         return {vendor: value for vendor, value in found if value is not ABSENT}
 
-    def same(self, vendor_field: str, a: Any, b: Any) -> bool:
-        """Whether two of a vendor's values mean the same: equal, both empty, or equal once drawn."""
+    def same(self, vendor_field: str, a: Any, b: Any, *, raw: Json | None = None) -> bool:
+        """Whether two of a vendor's values mean the same: equal, both empty, or equal once drawn.
+
+        `raw`, where known, is the record around them: a number without a country code is read by its country.
+        """
         if a == b or (_empty(a) and _empty(b)):
             return True
         if _empty(a) or _empty(b):
@@ -97,7 +100,8 @@ class TargetPart:
         converters = self._converters.get(vendor_field, ())
         if converters:
             try:
-                return all(_meant(convert(a)) == _meant(convert(b)) for convert in converters)
+                around = raw or {}
+                return all(_meant(convert(a, around)) == _meant(convert(b, around)) for convert in converters)
             except ValueError:
                 pass
         return _alike(a, b)
