@@ -204,7 +204,7 @@ def _records(file: CsvFile, path: Path) -> Iterator[SourceRecord]:
                 yield SourceRecord(id, raw if len(file.id) == 1 else {**raw, ID: id}, moment(row.cells))
                 continue
         id = f"row-{derived_id(*row.cells)}"
-        yield SourceRecord(id, {**raw, BAD_ROW: row.wrong, CELLS: row.cells})
+        yield SourceRecord(id, {**raw, BAD_ROW: row.wrong, CELLS: row.cells}, fault=f"line {row.line}: {row.wrong}")
 
 
 def _id(file: CsvFile, raw: Json) -> str | None:

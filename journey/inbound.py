@@ -127,8 +127,8 @@ def _land_once(
 ) -> None:
     mapping = ctx.mapping(stream.connection, stream.resource)
     declared = ctx.declared(stream.connection, stream.resource)
-    news = classify(ctx.store, stream, declared, _identified(mapping, page.records), tally, again=again)
-    alive = [item for item in news if not item.record.deleted]
+    news = classify(ctx.store, stream, declared, _identified(mapping, page), tally, again=again)
+    alive = [item for item in news if not item.record.deleted and not item.record.fault]
     drawn = dict(
         zip(
             (item.object_id for item in alive),
@@ -145,12 +145,17 @@ def _land_once(
     land(ctx, batch, checkpoint)
 
 
-def _identified(mapping: Mapping, records: Sequence[SourceRecord]) -> Sequence[SourceRecord]:
-    """Records with the id and time that the mapping states, where it does (generic sources)."""
-    for record in records:
-        if not record.deleted and (stated := mapping.identify(record.raw)) is not None:
+def _identified(mapping: Mapping, page: Page) -> Sequence[SourceRecord]:
+    """Records with the id and time that the mapping states, where it does (generic sources).
+
+    Where the vendor gives versions no time, they are ordered by when they were seen: at the start of the read.
+    """
+    for record in page.records:
+        if not record.deleted and not record.fault and (stated := mapping.identify(record.raw)) is not None:
             record.id, record.updated_at = stated
-    return records
+        if record.updated_at is None and page.started_at:
+            record.updated_at = page.started_at
+    return page.records
 
 
 def _sort(
@@ -165,9 +170,10 @@ def _sort(
     warnings: Counts,
 ) -> None:
     """Put one piece of news where it belongs: parked, filtered or landed."""
-    if drawn is not None and drawn.error is not None:
+    error = Park(item.record.fault, cause="bad_record") if item.record.fault else drawn.error if drawn else None
+    if error is not None:
         tally.parked += 1
-        _park(ctx, batch, item, drawn.error, mapping)
+        _park(ctx, batch, item, error, mapping)
         return
     known = item.known
     values: dict[str, Any] = {"landed_hash": item.hash, "parked_hash": None, "version": item.trace_id}

@@ -57,6 +57,18 @@ _MAPPING = (
         "Accept the drafted dictionary change, or add the value to the mapping's table; then replay by mapping again.",
     ),
     Cause(
+        "bad_row",
+        "map",
+        "A row of a file is not a record: a wrong number of cells, no id, an id used twice, or broken quoting.",
+        "Correct the row in the file and read it again, or edit the letter; rejected rows can be written to a file.",
+    ),
+    Cause(
+        "needs_person",
+        "map",
+        "The mapping's own `park` rule holds this kind of record back for a person.",
+        "Edit, replay or discard the letter; or change the rule in the mapping.",
+    ),
+    Cause(
         "transform_crashed",
         "map",
         "A transform failed in a way its author did not foresee; only this record is affected.",
@@ -254,5 +266,44 @@ _VENDOR = (
     ),
 )
 
-CAUSES: dict[str, Cause] = catalogue((*_MAPPING, *_VENDOR))
+_JOURNEY = (
+    Cause(
+        "bad_record",
+        "read",
+        "The source itself cannot be read as a record: a row with too few or too many cells, without an id, or with one already used.",
+        "Correct the row at its source, or edit the letter; then read again or replay.",
+    ),
+    Cause(
+        "parent_missing",
+        "plan",
+        "A record that this one must refer to never got an id at the target.",
+        "Find out why the parent is not there (its own dead letter, its route's `when:`), then replay; or take it out of `requires:`.",
+    ),
+    Cause(
+        "unknown_outcome",
+        "send",
+        "It could not be found out whether the write was applied; sending it again blindly might double it.",
+        "Look at the object at the vendor, then replay: the replay asks the vendor before it writes.",
+    ),
+    Cause(
+        "several_at_target",
+        "reconcile",
+        "More than one object at the target carries this record's key.",
+        "Merge them at the vendor and keep the key on one; then replay.",
+    ),
+    Cause(
+        "worker_lost",
+        "send",
+        "The worker that was sending died before the answer came; the outcome is reconciled.",
+        "Nothing; the next run settles it.",
+    ),
+    Cause(
+        "connector_crashed",
+        "send",
+        "The connector failed in a way it should not while writing.",
+        "Report it with the trace id; the outcome is reconciled.",
+    ),
+)
+
+CAUSES: dict[str, Cause] = catalogue((*_MAPPING, *_JOURNEY, *_VENDOR))
 """Every cause by code."""

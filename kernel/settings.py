@@ -58,6 +58,8 @@ class ConnectionSettings:
         return {name: self._resolve(name, value, environment, secret) for name, value in self.written.items()}
 
     def _resolve(self, name: str, value: Any, environment: Mapping[str, str], secret: SecretReader | None) -> Any:
+        if isinstance(value, list):
+            return [self._resolve(f"{name}[{n}]", inner, environment, secret) for n, inner in enumerate(value)]
         if not isinstance(value, dict):
             return value
         if set(value) == {"env"}:

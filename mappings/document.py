@@ -73,6 +73,14 @@ class Example(_Strict):
     expect_parked: str | None = Field(None, description="the cause")
 
 
+class ParkSpec(_Strict):
+    """Records that a person must look at, whatever they hold."""
+
+    when: When
+    cause: Literal["bad_row", "needs_person"] = "needs_person"
+    reason: str | None = Field(None, description="path of the connector's own words; never a vendor's value")
+
+
 class MappingDocument(_Strict):
     """One resource's mapping."""
 
@@ -81,6 +89,7 @@ class MappingDocument(_Strict):
     id: str | None = Field(None, description="path of the id, where no connector declares it")
     updated_at: str | FieldSpec | None = Field(None, description="path of the version's time, likewise")
     when: When | None = Field(None, description="records that do not fit are filtered")
+    park: ParkSpec | None = Field(None, description="records that are parked before anything is drawn")
     write_root: str | None = Field(None, description="the prefix that the vendor's field names lack when written")
     produces: dict[PartName, PartSpec]
     examples: list[Example] = Field(default_factory=list)

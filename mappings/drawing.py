@@ -175,6 +175,23 @@ class Identity:
     updated_at: DrawField | None
 
 
+@dataclass(frozen=True, slots=True)
+class ParkRule:
+    """Records that are parked before anything is drawn."""
+
+    when: Predicate
+    cause: str
+    reason: Read | None
+
+    def park(self, raw: Json) -> Park | None:
+        """The error of a record that the rule holds back."""
+        if not self.when(raw, raw):
+            return None
+        told = self.reason(raw, raw) if self.reason else None
+        message = told[:200] if isinstance(told, str) and told else "held back by the mapping's `park` rule"
+        return Park(message, cause=self.cause)
+
+
 class Mapping:
     """A compiled mapping of one resource. Immutable and free of state: threads may share it."""
 
@@ -188,12 +205,13 @@ class Mapping:
         when: Predicate | None = None,
         rule: str = "",
         identity: Identity | None = None,
+        park: ParkRule | None = None,
     ) -> None:
         """Made by `mappings.load`."""
         self.resource, self.revision = resource, revision
         self.parts: Map[str, Entity] = {plan.name: plan.entity for plan in plans}
         self._plans, self._targets = tuple(plans), targets
-        self._when, self._rule, self._identity = when, rule, identity
+        self._when, self._rule, self._identity, self._park = when, rule, identity, park
 
     def draw(self, records: Sequence[SourceRecord], *, connection: str) -> list[Drawn]:
         """What each record gives, in order. Never raises for a record; a tombstone gives nothing at all."""
@@ -205,6 +223,8 @@ class Mapping:
             return drawn
         raw = record.raw
         try:
+            if self._park is not None and (held := self._park.park(raw)) is not None:
+                raise held
             if self._when is not None and not self._when(raw, raw):
                 drawn.filtered = self._rule
                 return drawn

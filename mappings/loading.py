@@ -12,7 +12,7 @@ from kernel.errors import BadDocument
 from kernel.ids import content_hash
 from mappings.compiling import Checker
 from mappings.document import Example, FieldSpec, MappingDocument
-from mappings.drawing import Identity, Mapping, PartPlan
+from mappings.drawing import Identity, Mapping, ParkRule, PartPlan
 from mappings.parts import PartCompiler, condition
 from mappings.paths import scoped
 from mappings.predicates import describe
@@ -101,6 +101,7 @@ def _compile(
             targets[part.entity] = (part.target, target)
     identity = _identity(checker, spec)
     when = condition(checker, ("when",), spec.when)
+    park = _park_rule(checker, spec)
     _check_examples(checker, spec)
     if checker.errors:
         raise gather(checker.errors)
@@ -112,6 +113,7 @@ def _compile(
         when=when,
         rule=describe(spec.when) if spec.when else "",
         identity=identity,
+        park=park,
     )
 
 
@@ -144,6 +146,14 @@ def _identity(checker: Checker, spec: MappingDocument) -> Identity | None:
         told = FieldSpec(path=told)
     draw = checker.drawn(("updated_at",), told, _TIME) if told is not None else None
     return Identity(scoped(path), draw) if path else None
+
+
+def _park_rule(checker: Checker, spec: MappingDocument) -> ParkRule | None:
+    if spec.park is None:
+        return None
+    when = condition(checker, ("park", "when"), spec.park.when)
+    reason = checker.path(("park", "reason"), spec.park.reason) if spec.park.reason else None
+    return ParkRule(when, spec.park.cause, scoped(reason) if reason else None) if when else None
 
 
 def _check_examples(checker: Checker, spec: MappingDocument) -> None:

@@ -127,6 +127,8 @@ class PartCompiler:
 
     def _outward(self, where: Where, name: str, spec: FieldSpec, steps: list[Step], take: Take) -> None:
         asked = spec.direction in ("both", "out") or spec.write is not None
+        if self._entity.kind == "event" and not asked:
+            return  # what happened is not written back unless the mapping says so
         back = inverse(steps)
         path = parse_path(spec.path) if spec.path else None
         vendor = spec.write or (self._vendor_name(path) if path else "")
@@ -201,7 +203,7 @@ class PartCompiler:
             self._checker.fault((*where, "by"), "is {object: <path of the id>, resource: <its resource>}")
             return
         known = (self._checker.resources or {}).get(self._checker.system)
-        if known is not None and resource not in known:
+        if known and resource not in known:  # a system without any takes them from its connection's settings
             message = f"{self._checker.system} has no resource '{resource}'"
             self._checker.fault((*where, "by", "resource"), message, value=resource, allowed=sorted(known))
         draw = self._by((*where, "by", "object"), by["object"], _BARE)

@@ -52,7 +52,7 @@ class TargetPart:
         self._out = tuple(out)
         written = {field.vendor for field in out}
         self.canonical_fields: Mapping[str, tuple[str, ...]] = {
-            vendor: tuple(dict.fromkeys(field.canonical for field in drawn if field.vendor == vendor))
+            vendor: tuple(dict.fromkeys(field.canonical for field in drawn if _within(field.vendor, vendor)))
             for vendor in (field.vendor for field in out)
         }
         self._converters: Mapping[str, tuple[Callable[[Any, Json], Any], ...]] = {
@@ -105,6 +105,11 @@ class TargetPart:
             except ValueError:
                 pass
         return _alike(a, b)
+
+
+def _within(drawn: str, written: str) -> bool:
+    """Whether a field is drawn from what is written: the same, or inside it (`tags.0` in `tags`)."""
+    return drawn == written or drawn.startswith(f"{written}.")
 
 
 def _empty(value: Any) -> bool:

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from sandbox.faults import Fault, Faults
 
 CONTROL = "/__sandbox__"
+CALLS_KEPT = 20_000
 
 
 @dataclass(slots=True)
@@ -69,6 +70,8 @@ class Gate:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         call = Call(scope["method"], scope["path"], scope["query_string"].decode("latin-1"), headers, body)
         self._simulator.calls.append(call)
+        if len(self._simulator.calls) > CALLS_KEPT:
+            del self._simulator.calls[: CALLS_KEPT // 2]
         fault = self._simulator.faults.pick(call.method, call.path)
         call.fault = fault.kind if fault else ""
         if fault is None:

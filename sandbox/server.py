@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import inspect
 import pkgutil
@@ -32,6 +33,27 @@ def find_simulators() -> dict[str, type[Simulator]]:
     return found
 
 
+class _Server(uvicorn.Server):
+    """uvicorn's server, ended at once: nothing in flight at a simulator is worth waiting for."""
+
+    async def main_loop(self) -> None:
+        ticks = 0
+        while not await self.on_tick(ticks):
+            ticks += 1
+            await asyncio.sleep(0.05)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
+        for connection in list(self.server_state.connections):
+            if connection.transport is not None:
+                connection.transport.abort()
+        tasks = list(self.server_state.tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
 class _Served:
     """One simulator behind one port."""
 
@@ -45,14 +67,13 @@ class _Served:
         simulator.base_url = f"http://{HOST}:{self.port}"
         config = uvicorn.Config(
             simulator.app(),
-            log_level="error",
+            log_level="critical",
             access_log=False,
             lifespan="off",
             proxy_headers=False,
             server_header=False,
-            timeout_graceful_shutdown=1,
         )
-        self._server = uvicorn.Server(config)
+        self._server = _Server(config)
         self._thread = threading.Thread(target=self._run, name=f"sandbox-{simulator.system}", daemon=True)
         self._thread.start()
 

@@ -40,7 +40,8 @@ def exchanges(folder: Path) -> Iterator[Exchange]:
             body = one.get("request_body")
             if isinstance(body, str) and body[:1] in "{[":
                 body = json.loads(body)
-            asked = {**dict(parse_qsl(query)), **(one.get("query") or {})}
+            told = one.get("query") or {}
+            asked = {**dict(parse_qsl(query)), **(dict(parse_qsl(told)) if isinstance(told, str) else told)}
             yield Exchange(
                 f"{file.stem}[{place}]", one["method"], path, asked, body, one["status"], one.get("response")
             )

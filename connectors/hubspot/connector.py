@@ -10,7 +10,6 @@ import email.utils
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import Any, ClassVar, cast
-from urllib.parse import urlencode
 
 from pydantic import SecretStr
 
@@ -24,6 +23,7 @@ from connectors.hubspot.schema import BATCH, PROPERTIES, REQUIRED, RESOURCES, VE
 from connectors.hubspot.settings import Settings
 from connectors.hubspot.webhook import delivered, verify
 from connectors.hubspot.writing import Writer
+from connectors.oauth import fetch_token
 from kernel.clock import SECOND, instant
 from kernel.errors import BadSetting, Retry, Stop, ThroughlineError
 from kernel.records import (
@@ -239,7 +239,6 @@ def _renewed(settings: Settings, options: Mapping[str, Any]) -> Token:
         "client_secret": settings.client_secret.get_secret_value(),
         "refresh_token": settings.refresh_token.get_secret_value(),
     }
-    headers = {"Content-Type": "application/x-www-form-urlencoded"}
     with closing(Http(base_url=settings.base_url, verdicts=VERDICTS, **options)) as bare:
-        body = bare.send("POST", "/oauth/v1/token", content=urlencode(form), headers=headers).json()
+        body = fetch_token(bare, "/oauth/v1/token", form)
         return Token(body["access_token"], bare.clock.now() + int(body.get("expires_in", 1800)) * SECOND)

@@ -8,19 +8,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from connectors.batches import UNTOLD, Indexed, Outcomes
 from connectors.http import Answer, Http
 from connectors.hubspot.api import Crm
 from connectors.hubspot.schema import REFERENCE_PROPERTIES, source_record
 from connectors.verdicts import fated
-from kernel.errors import Park, ThroughlineError, Unknown
+from kernel.errors import Park, ThroughlineError
 from kernel.records import Action, Json, WriteItem, WriteOutcome
 
 # What a batch's own error category would have been as a single call's status (207 answers carry no item statuses).
 _STATUS = {"VALIDATION_ERROR": 400, "CONFLICT": 409, "OBJECT_NOT_FOUND": 404, "RATE_LIMITS": 429, "LOCKED": 423}
 _EXISTING = re.compile(r"Existing ID: (\d+)")
-_UNTOLD = Unknown("HubSpot's answer does not say what became of this item", cause="bad_answer")
-
-Indexed = list[tuple[int, WriteItem]]
 Link = Callable[[str, str, Sequence[tuple[str, str]]], Answer]
 
 
@@ -29,50 +27,27 @@ class Writer:
 
     def __init__(self, crm: Crm, http: Http, resource: str, key_property: str) -> None:
         self._crm, self._http, self._resource, self._key = crm, http, resource, key_property
-        self._outcomes: dict[int, WriteOutcome] = {}
         self._taken: list[tuple[int, WriteItem, str, ThroughlineError]] = []  # refused because another object has it
 
     def write(self, batch: Sequence[WriteItem]) -> list[WriteOutcome]:
         """Send the batch. Raises only when the failure came before anything of it was settled."""
-        items: Indexed = list(enumerate(batch))
-        action = batch[0].action
+        self._outcomes = outcomes = Outcomes(batch)
+        items, action = outcomes.items, batch[0].action
         if action in (Action.UPSERT, Action.CLEAR):
-            self._each([one for one in items if one[1].vendor_id], self._update)
-            self._each([one for one in items if not one[1].vendor_id], self._upsert)
+            outcomes.each([one for one in items if one[1].vendor_id], self._update)
+            outcomes.each([one for one in items if not one[1].vendor_id], self._upsert)
             self._adopt()
-            self._link(self._settled(items), self._crm.associate)
+            self._link(self._applied(), self._crm.associate)
         elif action in (Action.ASSOCIATE, Action.DISSOCIATE):
             named = self._with_ids(items)
-            self._each([one for one in named if _reference_properties(one[1])], self._update)
+            outcomes.each([one for one in named if _reference_properties(one[1])], self._update)
             for index, item in named:
-                self._outcomes.setdefault(index, WriteOutcome(vendor_id=item.vendor_id))
-            linked = [one for one in named if self._outcomes[one[0]].error is None]
-            self._link(linked, self._crm.associate if action is Action.ASSOCIATE else self._crm.dissociate)
+                if outcomes.get(index) is None:
+                    outcomes.settle(index, WriteOutcome(vendor_id=item.vendor_id))
+            self._link(self._applied(), self._crm.associate if action is Action.ASSOCIATE else self._crm.dissociate)
         else:
-            self._each(self._with_ids(items), self._archive)
-        return [self._outcomes.get(index) or WriteOutcome(error=_UNTOLD) for index in range(len(batch))]
-
-    def _each(self, items: Indexed, send: Callable[[Indexed], None]) -> None:
-        """Send; a refused batch is halved until the refused item stands alone."""
-        if not items:
-            return
-        try:
-            send(items)
-        except Park as error:
-            if len(items) == 1:
-                self._fail(items, error)
-                return
-            middle = len(items) // 2
-            self._each(items[:middle], send)
-            self._each(items[middle:], send)
-        except ThroughlineError as error:
-            if not self._outcomes:
-                raise
-            self._fail(items, error)
-
-    def _fail(self, items: Indexed, error: ThroughlineError) -> None:
-        for index, _ in items:
-            self._outcomes[index] = WriteOutcome(error=error, status=error.status, request_id=error.request_id)
+            outcomes.each(self._with_ids(items), self._archive)
+        return outcomes.in_order()
 
     def _upsert(self, items: Indexed) -> None:
         inputs = [
@@ -100,9 +75,8 @@ class Writer:
     def _archive(self, items: Indexed) -> None:
         answer = self._crm.archive(self._resource, [str(item.vendor_id) for _, item in items])
         for index, item in items:
-            self._outcomes[index] = WriteOutcome(
-                vendor_id=item.vendor_id, created=False, status=answer.status, request_id=answer.request_id
-            )
+            outcome = WriteOutcome(item.vendor_id, None, False, status=answer.status, request_id=answer.request_id)
+            self._outcomes.settle(index, outcome)
 
     def _settle(self, items: Indexed, answer: Answer) -> None:
         """Pair the results and errors of a batch answer with its items, by the mark each input carried."""
@@ -122,9 +96,9 @@ class Writer:
             place = marks.get(raw.pop("objectWriteTraceId", "")) or names.get(str(raw["id"])) or names.get(told)
             if place is not None:
                 created = raw.pop("new", False)
-                self._outcomes[place[0]] = WriteOutcome(
-                    str(raw["id"]), source_record(raw), created, status=answer.status, request_id=answer.request_id
-                )
+                outcome = WriteOutcome(str(raw["id"]), source_record(raw), created)
+                outcome.status, outcome.request_id = answer.status, answer.request_id
+                self._outcomes.settle(place[0], outcome)
         for told in body.get("errors", []):
             context = told.get("context") or {}
             blamed = [marks.get(mark) for mark in context.get("objectWriteTraceId", [])]
@@ -140,7 +114,7 @@ class Writer:
         if error.cause == "conflict" and not item.vendor_id and named:
             self._taken.append((index, item, str(named[0]), error))
         else:
-            self._fail([place], error)
+            self._outcomes.fail([place], error)
 
     def _adopt(self) -> None:
         """Update the existing objects that refused creates ran into, unless another key of ours is in them."""
@@ -152,16 +126,16 @@ class Writer:
             keys = {str(raw["id"]): raw["properties"].get(self._key) for raw in answer.json()["results"]}
         except ThroughlineError as error:
             for index, item, _, _ in taken:
-                self._fail([(index, item)], error)
+                self._outcomes.fail([(index, item)], error)
             return
         adopted, claimed = Indexed(), set[str]()
         for index, item, existing, refusal in taken:
             if existing not in keys or existing in claimed or keys[existing] not in (None, "", item.ext_key):
-                self._fail([(index, item)], refusal)
+                self._outcomes.fail([(index, item)], refusal)
                 continue
             claimed.add(existing)
             adopted.append((index, replace(item, vendor_id=existing)))
-        self._each(adopted, self._update)
+        self._outcomes.each(adopted, self._update)
 
     def _link(self, items: Indexed, verb: Link) -> None:
         """Associate (or dissociate) each item with its references; a failed link fails its item."""
@@ -176,7 +150,7 @@ class Writer:
             def send(part: Indexed, other: str = other, parents: Mapping[int, str] = parents) -> None:
                 self._send_links(part, other, parents, verb)
 
-            self._each([(index, item) for index, item, _ in wanted], send)
+            self._outcomes.each([(index, item) for index, item, _ in wanted], send)
 
     def _send_links(self, items: Indexed, other: str, parents: Mapping[int, str], verb: Link) -> None:
         pairs = {(str(item.vendor_id), parents[index]): (index, item) for index, item in items}
@@ -191,14 +165,13 @@ class Writer:
             refused.update(dict.fromkeys(zip(_ids(context, "from"), _ids(context, "to"), strict=False), told))
         for pair, place in pairs.items():
             if pair in refused:
-                self._fail([place], self._error(refused[pair], answer, place[1]))
+                self._outcomes.fail([place], self._error(refused[pair], answer, place[1]))
             elif pair not in done:
-                self._fail([place], _UNTOLD)
+                self._outcomes.fail([place], UNTOLD)
 
-    def _settled(self, items: Indexed) -> Indexed:
+    def _applied(self) -> Indexed:
         """The items that were applied, with the vendor's id."""
-        outcomes = [(index, item, self._outcomes.get(index)) for index, item in items]
-        return [(index, replace(item, vendor_id=o.vendor_id)) for index, item, o in outcomes if o and not o.error]
+        return [(index, replace(item, vendor_id=vendor_id)) for index, item, vendor_id in self._outcomes.applied()]
 
     def _with_ids(self, items: Indexed) -> Indexed:
         """The items with the vendor's id, looked up by our key where it is not known; those not there are parked."""
@@ -213,7 +186,7 @@ class Writer:
             if vendor_id:
                 named.append((index, replace(item, vendor_id=vendor_id)))
             else:
-                self._fail(
+                self._outcomes.fail(
                     [(index, item)], Park("there is no object with our key", cause="not_found", trace_id=item.trace_id)
                 )
         return named

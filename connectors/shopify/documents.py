@@ -79,8 +79,8 @@ SHAPES: Mapping[str, Shape] = {
         owner="PRODUCT",
         fields=(
             "id legacyResourceId createdAt updatedAt publishedAt title handle descriptionHtml vendor productType "
-            "status tags isGiftCard totalInventory category { id fullName } seo { title description } "
-            "options { id name position values }"
+            "status tags isGiftCard totalInventory priceRangeV2 { minVariantPrice { amount currencyCode } } "
+            "category { id fullName } seo { title description } options { id name position values }"
         ),
         nested={"variants": _VARIANT, "metafields": _METAFIELD},
         by_identifier="productByIdentifier",

@@ -52,6 +52,7 @@ class Shopify(Simulator):
     def __init__(self, state: State | None = None) -> None:
         super().__init__(state)
         self.domain = "throughline-sandbox.myshopify.com"
+        self.currency = "EUR"
         self.bucket = Bucket()
         self.scopes: tuple[str, ...] = SCOPES
         self.changes = Changes(self.state, self._stamp, self._announce)
@@ -186,7 +187,12 @@ class Shopify(Simulator):
             "partnerDevelopment": True,
             "shopifyPlus": False,
         }
-        shop = {"id": gid("Shop", 1), "name": "Sandbox", "email": "owner@sandbox.example", "currencyCode": "EUR"}
+        shop = {
+            "id": gid("Shop", 1),
+            "name": "Sandbox",
+            "email": "owner@sandbox.example",
+            "currencyCode": self.currency,
+        }
         return {**shop, "myshopifyDomain": self.domain, "plan": plan}
 
     def _currentAppInstallation(self, args: Json) -> Json:  # noqa: N802 - the schema's name

@@ -140,8 +140,8 @@ class Bucket:
             "requestedQueryCost": requested,
             "actualQueryCost": actual,
             "throttleStatus": {
-                "maximumAvailable": self.most,
+                "maximumAvailable": int(self.most),
                 "currentlyAvailable": int(self.available),
-                "restoreRate": self.rate,
+                "restoreRate": int(self.rate),
             },
         }

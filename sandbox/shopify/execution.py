@@ -35,6 +35,7 @@ class Backend(Protocol):
     """What execution asks of the simulator: one method per root field, `<field>(info, **args)`."""
 
     bucket: Bucket
+    currency: str
 
     def now(self) -> int:
         """The vendor's clock."""
@@ -133,6 +134,13 @@ def _limited(source: Json, info: Info, first: int | None = None, **args: Any) ->
     return list(source.get(info.field_name) or ())[:first]
 
 
+def _price_range(source: Json, info: Info) -> Json:
+    prices = sorted(source["variants"], key=lambda variant: float(variant["price"])) or [{"price": "0.0"}]
+    currency = info.context.currency
+    ends = {"minVariantPrice": prices[0], "maxVariantPrice": prices[-1]}
+    return {name: {"amount": one["price"], "currencyCode": currency} for name, one in ends.items()}
+
+
 def _json_value(source: Json, info: Info) -> Any:
     """Typed: numbers, booleans and lists as such, text as it is."""
     if source["type"] in ("number_integer", "boolean", "json") or source["type"].startswith("list."):
@@ -172,6 +180,7 @@ def _build() -> GraphQLSchema:
     fields["Order"].fields["customer"].resolve = _customer_of
     fields["Order"].fields["refunds"].resolve = _limited
     fields["Product"].fields["options"].resolve = _limited
+    fields["Product"].fields["priceRangeV2"].resolve = _price_range
     fields["Metafield"].fields["jsonValue"].resolve = _json_value
     fields["Metafield"].fields["compareDigest"].resolve = _digest
     fields["Node"].resolve_type = _type_of

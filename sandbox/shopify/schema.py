@@ -151,6 +151,7 @@ type CustomerDeletePayload {{ deletedCustomerId: ID userErrors: [UserError!]! }}
 
 _PRODUCT = f"""
 type TaxonomyCategory implements Node {{ fullName: String! id: ID! name: String! }}
+type ProductPriceRangeV2 {{ maxVariantPrice: MoneyV2! minVariantPrice: MoneyV2! }}
 type SEO {{ description: String title: String }}
 type SelectedOption {{ name: String! value: String! }}
 type ProductOption implements Node {{ id: ID! name: String! position: Int! values: [String!]! }}
@@ -164,7 +165,8 @@ type Product implements Node {{
   handle: String! id: ID! isGiftCard: Boolean! legacyResourceId: UnsignedInt64!
   metafield(key: String!, namespace: String): Metafield
   metafields({_PAGED}, keys: [String!], namespace: String, reverse: Boolean = false): MetafieldConnection!
-  options(first: Int): [ProductOption!]! productType: String! publishedAt: DateTime seo: SEO! status: ProductStatus!
+  options(first: Int): [ProductOption!]! priceRangeV2: ProductPriceRangeV2! productType: String!
+  publishedAt: DateTime seo: SEO! status: ProductStatus!
   tags: [String!]! title: String! totalInventory: Int! updatedAt: DateTime!
   variants({_PAGED}, reverse: Boolean = false, sortKey: ProductVariantSortKeys = POSITION): ProductVariantConnection!
   vendor: String!

@@ -322,6 +322,13 @@ def test_an_oauth_connection_renews_its_token_once(opened: Opener, vendor: Simul
     assert sum(call.path == "/oauth/v1/token" for call in vendor.calls) == 2
 
 
+def test_a_refused_refresh_token_stops_the_connection(opened: Opener) -> None:
+    hubspot = opened(access_token=None, client_id="c", client_secret="s", refresh_token="wrong")
+    with pytest.raises(Stop, match="throughline check hubspot_test"):
+        hubspot.write("contacts", [item("k1", email="a@x.io")])
+    assert [check.ok for check in hubspot.check()] == [False]
+
+
 def test_settings_need_one_credential(opened: Opener) -> None:
     with pytest.raises(BadSetting):
         opened(access_token=None)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import sandbox
 import sandbox.shopify.execution
 from connectors import connector_for, open_connector
 from connectors.base import Connector, Deletes, WriteClass
@@ -17,8 +18,6 @@ from kernel.records import Action, SourceRecord, WebhookRequest, WriteItem
 from sandbox import Box
 from sandbox.shopify import Shopify
 from tests.conftest import FakeClock
-
-Serve = Callable[..., Box]
 
 
 class ShopClock(FakeClock):
@@ -66,9 +65,19 @@ class Shop:
         return [record for page in pages for record in page.records], pages[-1].cursor
 
 
+@pytest.fixture(scope="module")
+def box() -> Iterator[Box]:
+    """One server for all; every test begins with an empty shop."""
+    with sandbox.start(["shopify"]) as box:
+        yield box
+
+
 @pytest.fixture
-def shop(serve: Serve) -> Iterator[Shop]:
-    shop = Shop(serve("shopify"))
+def shop(box: Box) -> Iterator[Shop]:
+    sim, url = box["shopify"], box.url("shopify")
+    type(sim).__init__(sim)
+    sim.base_url = url
+    shop = Shop(box)
     yield shop
     shop.close()
 

@@ -115,6 +115,16 @@ def test_filtered_and_tombstones() -> None:
     assert (gone.parts, gone.error, gone.filtered, gone.warnings) == ([], None, None, [])
 
 
+def test_what_the_connector_marks_as_no_record_is_parked_with_its_words() -> None:
+    told = draw(ours("csv.contacts"), {"_line": 7, "_bad_row": "3 cells where the header has 5", "email": "a@x.io"})
+    assert told.error is not None
+    assert (told.error.cause, str(told.error)) == ("bad_row", "3 cells where the header has 5")
+    held = draw(fields("email: {path: e}", head="park: {when: {path: odd, is: 'true'}}"), {"odd": True, "e": "a@x.io"})
+    assert held.error is not None
+    assert held.error.cause == "needs_person"
+    assert held.parts == []
+
+
 def test_no_part_that_fits_is_a_filter_too() -> None:
     mapping = written("resource: a.b\nproduces:\n  p: {entity: contact, when: {path: x, is: present}}\n")
     assert draw(mapping, {}).filtered == "no part of the mapping fits"

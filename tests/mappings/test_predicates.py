@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
@@ -55,9 +54,8 @@ def test_groups() -> None:
 
 
 def test_a_pattern_cannot_be_made_slow() -> None:
-    started = time.process_time()
+    # A backtracking pattern would take years here, not fail.
     assert not asks({"a": "a" * 100_000}, path="a", value="*a*a*a*a*a*a*a*a*b", **{"is": "matches"})
-    assert time.process_time() - started < 5  # a backtracking pattern would take years
 
 
 JSON = st.recursive(

@@ -88,5 +88,3 @@ def test_a_crm_s_csv_files_land(real: Path, file: str, resource: str) -> None:
     mapping = ours(resource)
     drawn = mapping.draw([SourceRecord("", row) for row in rows], connection="csv_test")
     assert {state(one, SourceRecord("", row)) for one, row in zip(drawn, rows, strict=True)} == {"landed"}
-    identified = [mapping.identify(row) for row in rows]
-    assert len({found[0] for found in identified if found}) == len(rows)

@@ -45,8 +45,9 @@ def test_embedded_addresses_go_to_flat_fields() -> None:
 
 def test_references_go_under_the_target_s_own_names() -> None:
     assert target(ours("hubspot.contacts")).references == {"account": "company"}
-    assert target(ours("salesforce.Case"), "case").references == {"contact": "ContactId", "account": "AccountId"}
+    assert target(ours("salesforce.Case"), "case").references == {"contact": "contact", "account": "account"}
     assert ours("csv.deals").target_part("contact") is None
+    assert ours("shopify.customers").target_part("consent") is None
     assert ours("hubspot.contacts").target_part("order") is None
 
 
@@ -58,7 +59,9 @@ def test_fields_put_together_and_needed_by_the_target() -> None:
     user = target(ours("zendesk.users"))
     assert user.render({"first_name": "Ann", "last_name": None})["name"] == "Ann"
     assert user.canonical_fields["name"] == ("first_name", "last_name")
-    assert target(ours("zendesk.organizations"), "account").only_create == {"domain_names"}
+    organization = target(ours("zendesk.organizations"), "account")
+    assert organization.only_create == {"domain_names"}
+    assert organization.canonical_fields["domain_names"] == ("domain",)
 
 
 def test_an_amount_writes_its_currency_beside_it() -> None:
@@ -80,12 +83,13 @@ def test_a_value_the_target_has_no_word_for_is_not_written() -> None:
 
 
 def test_observe_reads_what_render_writes() -> None:
-    raw = {"id": "1", "defaultEmailAddress": {"emailAddress": "a@x.io"}, "firstName": "Ann", "note": None, "phone": "x"}
+    raw = {"id": "1", "defaultEmailAddress": {"emailAddress": "a@x.io"}, "firstName": "Ann", "note": None}
+    raw["defaultPhoneNumber"] = {"phoneNumber": "+15025550199"}
     assert target(ours("shopify.customers")).observe(raw) == {
         "email": "a@x.io",
         "firstName": "Ann",
         "note": None,
-        "phone": "x",
+        "phone": "+15025550199",
     }
     seen = target(ours("hubspot.contacts")).observe({"properties": {"email": "a@x.io", "zip": "1"}, "email": "no"})
     assert seen == {"email": "a@x.io", "zip": "1"}

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+import pycountry
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -330,8 +331,6 @@ def test_phones_come_back(value: str) -> None:
 
 @pytest.mark.parametrize("form", ["alpha_2", "alpha_3", "name"])
 def test_every_country_comes_back(form: str) -> None:
-    import pycountry
-
     for country in pycountry.countries:
         holds(step("country", **{"as": form}), country.alpha_2)
     holds(step("country", **{"as": form}), "Kosovo")

@@ -11,6 +11,7 @@ import httpx
 import pytest
 from graphql import FieldNode, OperationDefinitionNode, parse, validate
 
+import sandbox
 from connectors import connector_for, open_connector
 from connectors.base import Connector
 from connectors.shopify.graph import VERDICTS
@@ -20,7 +21,7 @@ from sandbox import Box
 from sandbox.shopify import Shopify
 from sandbox.shopify.execution import SCHEMA
 from tests.conftest import REAL
-from tests.shapes import differences
+from tests.recordings import Exchange, differences, exchanges
 
 SENT = {
     *("customers", "orders", "products", "node", "nodes", "shop", "currentAppInstallation", "metafieldDefinitions"),
@@ -33,21 +34,10 @@ KNOWN: dict[str, str] = {}
 """Differences in shape that stand, with their reasons."""
 
 
-def exchanges() -> Iterator[tuple[str, Any]]:
-    """Every recorded exchange, named."""
-    for path in sorted((REAL / "shopify" / "http").glob("*.json")):
-        for n, exchange in enumerate(json.loads(path.read_text())["exchanges"]):
-            yield f"{path.stem}-{n}", exchange
-
-
 def sendable() -> list[Any]:
     """The exchanges whose request is known and asks only for what the connector asks for too."""
-    found = []
-    for name, exchange in exchanges():
-        body = exchange.get("request_body")
-        if isinstance(body, dict) and roots(body["query"]) <= SENT:
-            found.append(pytest.param(exchange, id=name))
-    return found
+    known = [one for one in exchanges(REAL / "shopify") if isinstance(one.body, dict)]
+    return [pytest.param(one, id=one.name) for one in known if roots(one.body["query"]) <= SENT]
 
 
 def roots(query: str) -> set[str]:
@@ -55,14 +45,22 @@ def roots(query: str) -> set[str]:
     return {field.name.value for field in operation.selection_set.selections if isinstance(field, FieldNode)}
 
 
+@pytest.fixture(scope="module")
+def box() -> Iterator[Box]:
+    """One server for all; every test begins with its own shop."""
+    with sandbox.start(["shopify"]) as box:
+        yield box
+
+
 @pytest.fixture
-def shop(serve: Callable[..., Box], real: Path) -> Iterator[tuple[Shopify, httpx.Client]]:
+def shop(box: Box, real: Path) -> Iterator[tuple[Shopify, httpx.Client]]:
     """A shop with the recorded records in it."""
-    box = serve("shopify")
-    sim = box["shopify"]
+    sim, url = box["shopify"], box.url("shopify")
     assert isinstance(sim, Shopify)
+    type(sim).__init__(sim)
+    sim.base_url = url
     sim.load(real)
-    with httpx.Client(base_url=box.url("shopify"), headers={"X-Shopify-Access-Token": sim.token}) as client:
+    with httpx.Client(base_url=url, headers={"X-Shopify-Access-Token": sim.token}) as client:
         yield sim, client
 
 
@@ -74,20 +72,20 @@ def test_records_load_as_objects(shop: tuple[Shopify, httpx.Client], real: Path)
 
 
 @pytest.mark.parametrize("exchange", sendable())
-def test_answers_have_the_recorded_shape(exchange: Any, shop: tuple[Shopify, httpx.Client]) -> None:
+def test_answers_have_the_recorded_shape(exchange: Exchange, shop: tuple[Shopify, httpx.Client]) -> None:
     sim, client = shop
-    asked, recorded = exchange["request_body"], exchange["response"]
+    asked, recorded = exchange.body, exchange.response
     assert validate(SCHEMA, parse(asked["query"])) == []
     for id in ids_in(asked.get("variables")):
         kind = id.split("/")[3]
         refused = any((payload or {}).get("userErrors") for payload in recorded["data"].values())
         if kind in ("Customer", "Product") and not refused and sim.state.get(f"{kind.lower()}s", id) is None:
             sim.make(f"{kind.lower()}s", id=id)
-    answer = client.post(exchange["path"], json=asked)
-    assert answer.status_code // 100 == exchange["status"] // 100
+    answer = client.post(exchange.path, json=asked)
+    assert answer.status_code // 100 == exchange.status // 100
     assert [line for line in differences(recorded, answer.json()) if line not in KNOWN] == []
-    cost = {name: recorded["extensions"]["cost"][name] for name in ("requestedQueryCost",)}
-    assert answer.json()["extensions"]["cost"]["requestedQueryCost"] == cost["requestedQueryCost"]
+    costs = [body["extensions"]["cost"]["requestedQueryCost"] for body in (recorded, answer.json())]
+    assert costs[0] == costs[1]
 
 
 def test_something_was_compared(real: Path) -> None:
@@ -164,5 +162,6 @@ def test_a_recorded_shop_checks(replaying: Callable[..., Connector]) -> None:
 
 
 def test_every_recorded_body_has_a_verdict(real: Path) -> None:
-    causes = {verdict.cause for _, e in exchanges() if (verdict := VERDICTS.judge(e["status"], e.get("response"))[0])}
+    verdicts = [VERDICTS.judge(one.status, one.response)[0] for one in exchanges(real / "shopify")]
+    causes = {verdict.cause for verdict in verdicts if verdict}
     assert causes == {"forbidden"}  # the recorder's app may not see orders and draft orders

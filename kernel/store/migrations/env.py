@@ -2,7 +2,9 @@
 
 from alembic import context
 
-from kernel.store.tables import metadata
+from kernel.store import tables
+from kernel.store.columns import metadata
 
+assert tables.run.metadata is metadata  # importing the tables is what declares them
 context.configure(connection=context.config.attributes["connection"], target_metadata=metadata, render_as_batch=True)
 context.run_migrations()

@@ -1,0 +1,64 @@
+"""One outcome per item of a batch, whatever becomes of the batch: halving what is refused, keeping what is settled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from kernel.errors import Park, ThroughlineError, Unknown
+from kernel.records import WriteItem, WriteOutcome
+
+Indexed = list[tuple[int, WriteItem]]
+"""Items with their place in the batch."""
+
+UNTOLD = Unknown("the answer does not say what became of this item", cause="bad_answer")
+
+
+class Outcomes:
+    """The outcomes of one batch as they become known."""
+
+    def __init__(self, batch: Iterable[WriteItem]) -> None:
+        self.items: Indexed = list(enumerate(batch))
+        self._known: dict[int, WriteOutcome] = {}
+
+    def each(self, items: Indexed, send: Callable[[Indexed], None]) -> None:
+        """Send; a refused part is halved until the refused item stands alone.
+
+        Other errors are raised while nothing of the batch is settled; after that they are the outcome of the items.
+        """
+        if not items:
+            return
+        try:
+            send(items)
+        except Park as error:
+            if len(items) == 1:
+                self.fail(items, error)
+                return
+            middle = len(items) // 2
+            self.each(items[:middle], send)
+            self.each(items[middle:], send)
+        except ThroughlineError as error:
+            if not self._known:
+                raise
+            self.fail(items, error)
+
+    def settle(self, index: int, outcome: WriteOutcome) -> None:
+        """Set the outcome of the item at a place."""
+        self._known[index] = outcome
+
+    def fail(self, items: Indexed, error: ThroughlineError) -> None:
+        """Set an error as the outcome of these items."""
+        for index, _ in items:
+            self.settle(index, WriteOutcome(error=error, status=error.status, request_id=error.request_id))
+
+    def get(self, index: int) -> WriteOutcome | None:
+        """The outcome of the item at a place, when it is known."""
+        return self._known.get(index)
+
+    def applied(self) -> list[tuple[int, WriteItem, str]]:
+        """(place, item, vendor id) of what was applied so far."""
+        found = [(index, item, self._known.get(index)) for index, item in self.items]
+        return [(index, item, o.vendor_id) for index, item, o in found if o and o.vendor_id and not o.error]
+
+    def in_order(self) -> list[WriteOutcome]:
+        """All outcomes; an item the answers were silent about is unknown."""
+        return [self._known.get(index) or WriteOutcome(error=UNTOLD) for index, _ in self.items]

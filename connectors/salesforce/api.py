@@ -1,0 +1,114 @@
+"""simple-salesforce over our HTTP layer: the SDK knows the paths and quotes the queries, we keep the bytes.
+
+It is given a session id and the instance, never a login, because its own re-login recurses without end; our Auth puts
+the real token on each request. It always writes https; the bridge keeps the base URL's own scheme.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+import requests
+from simple_salesforce import Salesforce as Sdk
+from simple_salesforce.format import format_soql
+
+from connectors.http import Answer, Http
+from connectors.sdk import RequestsAdapter
+from kernel.clock import SECOND
+from kernel.errors import RetryAt, Stop
+
+_NEXT = re.compile(r"/services/data/v\d+\.\d+/query(All)?/[\w-]+")
+_RETRIEVE = re.compile(r"/composite/sobjects/\w+$")
+_USAGE = re.compile(r"(?:^|[^-])api-usage=(\d+)/(\d+)")
+
+
+def is_write(method: str, url: str) -> bool:
+    """A collection's retrieve is a POST that changes nothing."""
+    return method.upper() != "GET" and not (method.upper() == "POST" and _RETRIEVE.search(url.split("?")[0]))
+
+
+class _Client(Sdk):
+    """The SDK, without its slow ordered parsing."""
+
+    def parse_result_to_json(self, result: requests.Response) -> Any:
+        return orjson.loads(result.content)
+
+
+class Org:
+    """The calls this connector makes."""
+
+    def __init__(self, http: Http, *, version: str, daily_share: float) -> None:
+        """`daily_share`: of the org's daily requests; beyond it nothing more is asked until later."""
+        self._http, self._share, self._used = http, daily_share, (0, 1)
+        adapter = RequestsAdapter(http, is_write=is_write)
+        self._bridge = adapter.bridge
+        session = requests.Session()
+        session.trust_env = False
+        session.mount("https://", adapter)
+        self._sdk = _Client(session_id="-", instance_url=str(http.base_url), version=version, session=session)
+        del self._sdk.headers["X-PrettyPrint"]
+        self.path = f"/services/data/v{version}/"
+
+    def query(self, soql: str, values: Mapping[str, Any], *, deleted: bool = False) -> Answer:
+        """The first page of a query; `values` are quoted into it. `deleted` adds what is in the recycle bin."""
+        return self._call(self._sdk.query, format_soql(soql, **values), include_deleted=deleted)
+
+    def more(self, link: str) -> Answer:
+        """The next page. A link that leads anywhere but into a query of this org stops the stream."""
+        if not _NEXT.fullmatch(link):
+            raise Stop(f"{self._http.connection}: a next-page link is no query", cause="foreign_host")
+        return self._call(self._sdk.query_more, link, identifier_is_url=True)
+
+    def upsert(self, resource: str, key_field: str, records: Sequence[Mapping[str, Any]], trace_id: str) -> Answer:
+        """Create or update by external id, each record for itself."""
+        return self._write("PATCH", f"composite/sobjects/{resource}/{key_field}", records, trace_id)
+
+    def update(self, records: Sequence[Mapping[str, Any]], trace_id: str) -> Answer:
+        """Update by id, each record for itself."""
+        return self._write("PATCH", "composite/sobjects", records, trace_id)
+
+    def delete(self, ids: Sequence[str]) -> Answer:
+        """Move to the recycle bin, each record for itself."""
+        params = {"ids": ",".join(ids), "allOrNone": "false"}
+        return self._call(self._sdk.restful, "composite/sobjects", params=params, method="DELETE")
+
+    def retrieve(self, resource: str, ids: Sequence[str], fields: Sequence[str]) -> Answer:
+        """Records by id, in order; null for one that is not there."""
+        body = orjson.dumps({"ids": list(ids), "fields": list(fields)})
+        return self._call(self._sdk.restful, f"composite/sobjects/{resource}", method="POST", data=body)
+
+    def describe(self, resource: str) -> Answer:
+        """An object's fields and permissions."""
+        return self._call(self._sdk.restful, f"sobjects/{resource}/describe")
+
+    def limits(self) -> Answer:
+        """The org's pools."""
+        return self._call(self._sdk.restful, "limits")
+
+    def close(self) -> None:
+        """Release the session."""
+        self._sdk.session.close()
+
+    def _write(self, method: str, path: str, records: Sequence[Mapping[str, Any]], trace_id: str) -> Answer:
+        body = orjson.dumps({"allOrNone": False, "records": list(records)})
+        self._bridge.trace_id = trace_id
+        try:
+            return self._call(self._sdk.restful, path, method=method, data=body)
+        finally:
+            self._bridge.trace_id = ""
+
+    def _call(self, call: Any, *arguments: Any, **options: Any) -> Answer:
+        used, total = self._used
+        if used >= total * self._share:
+            self._used = 0, 1  # ask again then: the pool refills over 24 hours
+            at = self._http.clock.now() + 3600 * SECOND
+            told = f"{self._http.connection}: {used} of the org's {total} daily requests are spent"
+            raise RetryAt(told, at=at, cause="daily_budget")
+        call(*arguments, **options)
+        answer = self._bridge.answer
+        if usage := _USAGE.search(answer.headers.get("sforce-limit-info", "")):
+            self._used = int(usage[1]), int(usage[2])
+        return answer
