@@ -27,6 +27,7 @@ def after_read(
     observed = part.observe(raw)
     new: Fields = {}
     ours: set[str] = set()
+    theirs: set[str] = set()
     for name, known in state.items():
         if name not in observed:
             new[name] = known
@@ -34,24 +35,26 @@ def after_read(
         value = observed[name]
         if "sent" not in known:
             new[name] = {"seen": value}
+            theirs |= {name} if value not in _NOTHING else set()
         elif read_before_write or _still_ours(part, name, known, value):
             new[name] = known if read_before_write else {**known, "seen": value}
             ours.add(name)
         else:
             new[name] = {"seen": value}
+            theirs.add(name)  # also when it was emptied: that is an edit
     for name, value in observed.items():
         if name not in new:
             new[name] = {"seen": value}
-    return new, canonical_ours(part, ours)
+            theirs |= {name} if value not in _NOTHING else set()
+    return new, _canonical(part, ours) - _canonical(part, theirs)
 
 
-def canonical_ours(part: TargetPart, ours: set[str]) -> frozenset[str]:
-    """Canonical fields all of whose vendor fields are ours."""
-    drawn: dict[str, list[bool]] = {}
-    for name, fields in part.canonical_fields.items():
-        for field in fields:
-            drawn.setdefault(field, []).append(name in ours)
-    return frozenset(field for field, each in drawn.items() if all(each))
+def _canonical(part: TargetPart, vendor_fields: set[str]) -> frozenset[str]:
+    """The canonical fields that are drawn from some of these. A part that is empty and was never ours says nothing."""
+    return frozenset(field for name in vendor_fields for field in part.canonical_fields.get(name, ()))
+
+
+_NOTHING: tuple[Any, ...] = (None, "", [])
 
 
 def after_write(

@@ -18,18 +18,17 @@ from journey.counts import Counts, Inbound, add
 from journey.drafts import COLUMNS, KeyHash, Member, from_row, member_id, succeed
 from journey.landing import Batch, land, object_row, version_row
 from journey.syncs import Stream
-from kernel.errors import Park, Stop
+from kernel.errors import Park
 from kernel.leases import hold
 from kernel.log import get
 from kernel.records import Page, SourceRecord
-from kernel.store import Raced, bulk
+from kernel.store import again_on_race, bulk
 from kernel.store.tables import binding, member, target_state
 from mappings import Drawn, Mapping, Part
 
 BATCH = 1000
 """Records landed in one transaction; ten pages of a usual vendor."""
 
-_TRIES = 6
 log = get(__name__)
 Progress = Callable[[Stream, Inbound], None]
 
@@ -102,18 +101,16 @@ def _land_page(
     checkpoint: dict[str, Any] | None,
     again: bool = False,
 ) -> None:
-    for _ in range(_TRIES):
+    def once() -> tuple[Inbound, Counts]:
         tally, warnings = Inbound(), Counts()
-        try:
-            _land_once(ctx, stream, page, tally, warnings, checkpoint, again)
-        except Raced:
-            continue
-        tally.check()
-        add(into, tally)
-        for what, times in warnings.warnings.items():
-            counts.warn(what, times)
-        return
-    raise Stop(f"{stream}: other workers kept changing the same records", cause="raced")
+        _land_once(ctx, stream, page, tally, warnings, checkpoint, again)
+        return tally, warnings
+
+    tally, warnings = again_on_race(ctx.store.clock, str(stream), once)
+    tally.check()
+    add(into, tally)
+    for what, times in warnings.warnings.items():
+        counts.warn(what, times)
 
 
 def _land_once(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -16,18 +17,17 @@ from journey import bindings, echo, observing
 from journey.context import Context
 from journey.landing import mark_rows
 from journey.syncs import Route, Sync
-from kernel.errors import Park, Stop
+from kernel.errors import Park
 from kernel.ids import derived_id
 from kernel.leases import hold
 from kernel.ledger import claims, plans
 from kernel.ledger.plans import Plan
 from kernel.records import Action
-from kernel.store import Raced, bulk
+from kernel.store import again_on_race, bulk
 from kernel.store.tables import binding, dirty, golden, link, target_state
 from mappings import TargetPart
 
 BATCH = 1000
-_TRIES = 6
 _ACTIONS = {"archive": Action.ARCHIVE, "clear": Action.CLEAR, "delete": Action.DELETE}
 
 
@@ -59,7 +59,11 @@ def plan_sync(ctx: Context, sync: Sync) -> Planned:
         for entity in dict.fromkeys(route.entity for route in sync.routes):
             while marks := _marks(ctx, sync, entity, BATCH):
                 lease.renew()
-                _plan_again_on_race(ctx, sync, marks, done)
+                planned, superseded = again_on_race(
+                    ctx.store.clock, f"sync {sync.name}", partial(_plan_batch, ctx, sync, marks)
+                )
+                done.planned += planned
+                done.superseded += superseded
     return done
 
 
@@ -74,18 +78,6 @@ def preview(ctx: Context, sync: Sync, limit: int) -> list[Change]:
             if route.entity == entity:
                 changes += _Planner(ctx, scene, route, marks).changes()
     return changes
-
-
-def _plan_again_on_race(ctx: Context, sync: Sync, marks: Sequence[Any], done: Planned) -> None:
-    for _ in range(_TRIES):
-        try:
-            planned, superseded = _plan_batch(ctx, sync, marks)
-        except Raced:
-            continue
-        done.planned += planned
-        done.superseded += superseded
-        return
-    raise Stop(f"sync {sync.name}: other workers kept planning the same records", cause="raced")
 
 
 def _marks(ctx: Context, sync: Sync, entity: str, limit: int) -> list[Any]:

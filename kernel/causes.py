@@ -57,12 +57,6 @@ _MAPPING = (
         "Accept the drafted dictionary change, or add the value to the mapping's table; then replay by mapping again.",
     ),
     Cause(
-        "bad_row",
-        "map",
-        "A row of a file is not a record: a wrong number of cells, no id, an id used twice, or broken quoting.",
-        "Correct the row in the file and read it again, or edit the letter; rejected rows can be written to a file.",
-    ),
-    Cause(
         "needs_person",
         "map",
         "The mapping's own `park` rule holds this kind of record back for a person.",

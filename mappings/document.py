@@ -77,8 +77,6 @@ class ParkSpec(_Strict):
     """Records that a person must look at, whatever they hold."""
 
     when: When
-    cause: Literal["bad_row", "needs_person"] = "needs_person"
-    reason: str | None = Field(None, description="path of the connector's own words; never a vendor's value")
 
 
 class MappingDocument(_Strict):

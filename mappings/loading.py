@@ -152,8 +152,7 @@ def _park_rule(checker: Checker, spec: MappingDocument) -> ParkRule | None:
     if spec.park is None:
         return None
     when = condition(checker, ("park", "when"), spec.park.when)
-    reason = checker.path(("park", "reason"), spec.park.reason) if spec.park.reason else None
-    return ParkRule(when, spec.park.cause, scoped(reason) if reason else None) if when else None
+    return ParkRule(when) if when else None
 
 
 def _check_examples(checker: Checker, spec: MappingDocument) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,10 +22,21 @@ from kernel.vault import Vault
 T = TypeVar("T")
 _SERIALIZATION = {"40001", "40P01"}  # PostgreSQL: serialization failure, deadlock: the transaction may be run again
 _TRIES = 8
+_RACES = 20
 
 
 class Raced(Retry):
     """Another worker changed what this transaction was computed from; it is computed again."""
+
+
+def again_on_race(clock: Clock, what: str, work: Callable[[], T]) -> T:
+    """Compute and write again what another worker changed under us, a little later each time and never in step with it."""
+    for attempt in range(_RACES):
+        try:
+            return work()
+        except Raced:
+            clock.sleep(random.random() * 0.01 * 2 ** min(attempt, 6))
+    raise Stop(f"{what}: other workers kept changing the same records", cause="raced")
 
 
 class Store:

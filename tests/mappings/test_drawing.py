@@ -115,10 +115,7 @@ def test_filtered_and_tombstones() -> None:
     assert (gone.parts, gone.error, gone.filtered, gone.warnings) == ([], None, None, [])
 
 
-def test_what_the_connector_marks_as_no_record_is_parked_with_its_words() -> None:
-    told = draw(ours("csv.contacts"), {"_line": 7, "_bad_row": "3 cells where the header has 5", "email": "a@x.io"})
-    assert told.error is not None
-    assert (told.error.cause, str(told.error)) == ("bad_row", "3 cells where the header has 5")
+def test_a_park_rule_holds_records_back_for_a_person() -> None:
     held = draw(fields("email: {path: e}", head="park: {when: {path: odd, is: 'true'}}"), {"odd": True, "e": "a@x.io"})
     assert held.error is not None
     assert held.error.cause == "needs_person"

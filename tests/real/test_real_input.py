@@ -59,7 +59,7 @@ def test_every_recorded_record_ends_in_one_state(
     hub: Store, serve: Callable[..., Box], real: Path, system: str
 ) -> None:
     box = serve(system)
-    loaded = box[system].load(real)
+    box[system].load(real)
     connections = {"real": ConnectionSettings("real", system, _settings(box, system), "test", 1)}
     streams = [
         Stream("real", name)
@@ -74,7 +74,6 @@ def test_every_recorded_record_ends_in_one_state(
     assert {group.cause for group in inspecting.grouped(hub, inspecting.Filter())} <= set(CAUSES)
     again = _read(hub, connections, streams)
     assert again.counts.inbound.landed + again.counts.inbound.parked == 0
-    print(f"{system}: {sum(loaded.values())} loaded, {inbound}")
 
 
 def test_a_crm_is_migrated_from_csv_files(hub: Store, real: Path, tmp_path: Path) -> None:
@@ -102,7 +101,6 @@ def test_a_crm_is_migrated_from_csv_files(hub: Store, real: Path, tmp_path: Path
     assert all(row["why"] and row["line"] for row in rows)
     links = _links(hub)
     assert links["account"] > 7000
-    print(inbound, links, [row["why"] for row in rows][:5])
 
 
 def _links(store: Store) -> dict[str, int]:
