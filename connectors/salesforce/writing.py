@@ -74,7 +74,7 @@ class Writer:
         verdicts = self._http.verdicts
         verdict, code = verdicts.judge(400, told)
         assert verdict is not None
-        facts = {"status": answer.status, "request_id": answer.request_id, "trace_id": item.trace_id}
+        facts: dict[str, Any] = {"status": answer.status, "request_id": answer.request_id, "trace_id": item.trace_id}
         if code == "DUPLICATE_VALUE" and any(self._key in str(error.get("message")) for error in told["errors"]):
             # Someone inserted the same key in the same moment; the next try finds and updates it.
             return Retry("the key was being inserted at the same time", cause="locked", **facts)
