@@ -28,11 +28,12 @@ class Filter:
     resource: str = ""
     stage: str = ""
     trace_id: str = ""
+    run_id: str = ""  # the run that wrote them
 
     def clauses(self) -> list[ColumnElement[bool]]:
         """As conditions on the table."""
         wanted = {"state": self.state, "cause": self.cause, "connection": self.connection, "resource": self.resource}
-        wanted |= {"stage": self.stage, "trace_id": self.trace_id}
+        wanted |= {"stage": self.stage, "trace_id": self.trace_id, "run_id": self.run_id}
         return [dead_letter.c[name] == value for name, value in wanted.items() if value and value != "any"]
 
 

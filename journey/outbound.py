@@ -6,7 +6,8 @@ A and B send the same body again, C and D ask the vendor first (`reconcile`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 
 from sqlalchemy import ColumnElement, Connection, case, func, select
 
@@ -19,7 +20,7 @@ from journey.shard import Shard
 from journey.syncs import Stream, Sync
 from kernel.clock import SECOND
 from kernel.errors import Fate, Park, Stop, ThroughlineError
-from kernel.leases import hold
+from kernel.leases import Held, hold
 from kernel.ledger import claims
 from kernel.ledger.claims import Claimed
 from kernel.ledger.settling import Settled, settle
@@ -38,13 +39,8 @@ Progress = Callable[[Stream, int], None]
 
 def deliver(ctx: Context, connection: str, resource: str, progress: Progress | None = None) -> ThroughlineError | None:
     """Send everything that is due for one target resource. Returns the error that stopped the shard, if one did."""
-    spec = ctx.declared(connection, resource).write
-    if spec is None:
-        raise Stop(f"{connection}.{resource} cannot be written")
-    with hold(ctx.store, f"deliver:{connection}.{resource}") as lease:
-        shard = Shard(ctx, connection, resource, ctx.connections.open(connection), spec, lease)
-        _recover(shard)
-        done = 0
+    with _held_shard(ctx, connection, resource) as shard:
+        lease, done = shard.lease, 0
         while True:
             lease.renew()
             settled, error = _round(shard)
@@ -53,6 +49,28 @@ def deliver(ctx: Context, connection: str, resource: str, progress: Progress | N
                 progress(Stream(connection, resource), done)
             if error is not None or not settled:
                 return error
+
+
+def settle_unknown(ctx: Context, connection: str, resource: str) -> int:
+    """Settle the lost answers that are due for one target, where that is done by asking; nothing is sent. How many."""
+    with _held_shard(ctx, connection, resource) as shard:
+        done = 0
+        while not shard.resends and (looked_at := reconcile_unknown(shard)):
+            shard.lease.renew()
+            done += looked_at
+        return done
+
+
+@contextmanager
+def _held_shard(ctx: Context, connection: str, resource: str) -> Iterator[Shard]:
+    """The shard of a target under its lease, what its last holder left behind put in order."""
+    spec = ctx.declared(connection, resource).write
+    if spec is None:
+        raise Stop(f"{connection}.{resource} cannot be written")
+    with hold(ctx.store, f"deliver:{connection}.{resource}") as lease:
+        shard = Shard(ctx, connection, resource, ctx.connections.open(connection), spec, lease)
+        _recover(shard)
+        yield shard
 
 
 def _recover(shard: Shard) -> None:
@@ -224,14 +242,25 @@ def _result(shard: Shard, sent: Sent, held: echo.Fields) -> Settled:
     return sending.failed(shard, sent)
 
 
-def deliver_sync(ctx: Context, sync: Sync, progress: Progress | None = None) -> list[ThroughlineError]:
-    """Deliver to every target of a sync, in the order of its routes, until nothing moves: parents release their children."""
+def deliver_sync(
+    ctx: Context, sync: Sync, progress: Progress | None = None, without: Collection[str] = ()
+) -> list[ThroughlineError]:
+    """Deliver to every target of a sync, in the order of its routes, until nothing moves: parents release their children.
+
+    `without`: connections that stopped already and are left alone.
+    """
     errors: list[ThroughlineError] = []
-    targets = list(dict.fromkeys((route.connection, route.resource) for route in sync.routes))
+    targets = [(target.connection, target.resource) for target in sync.targets if target.connection not in without]
     deadline = ctx.store.clock.now() + PATIENCE * SECOND
     while targets:
         for connection, resource in list(targets):
-            error = deliver(ctx, connection, resource, progress) if (connection, resource) in targets else None
+            if (connection, resource) not in targets:
+                continue
+            try:
+                error = deliver(ctx, connection, resource, progress)
+            except Held:  # the worker that has this shard sends what we planned, too
+                targets.remove((connection, resource))
+                continue
             if error is not None:
                 errors.append(error)
                 targets = [target for target in targets if target[0] != connection]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,7 @@ from kernel.store import Store, bulk
 from kernel.store.tables import receipt
 
 _BATCH = 500
+_FETCH = 100  # ids asked for at once
 log = get(__name__)
 
 
@@ -80,42 +81,74 @@ def _store(store: Store, connection: str, request: WebhookRequest, delivered: De
         bulk.insert_new(conn, receipt, [row])  # the same delivery sent again is acknowledged and nothing more
 
 
-def process(ctx: Context, counts: Counts) -> int:
-    """Land what receipts hold; a hint re-reads the object by API. How many receipts were processed."""
-    done = 0
-    while rows := _waiting(ctx.store):
-        records, hints = _opened(ctx, rows)
-        for stream, found in records.items():
-            inbound.land_records(ctx, stream, found, counts, started_at=min(row.received_at for row in rows))
-        for stream, ids in hints.items():
-            started = ctx.store.clock.now()
-            fetched = ctx.connections.open(stream.connection).fetch(stream.resource, sorted(ids))
-            inbound.land_records(ctx, stream, fetched, counts, started_at=started)
+@dataclass(slots=True)
+class Received:
+    """What became of the receipts."""
+
+    processed: int = 0
+    waiting: int = 0  # could not be processed now; the next call goes on with them
+
+
+def process(ctx: Context, counts: Counts, most: int = 100_000) -> Received:
+    """Land what receipts hold; a hint re-reads the object by API. What fails lets its own receipts wait, no others."""
+    done, after = Received(), ""
+    while done.processed + done.waiting < most and (rows := _unprocessed(ctx.store, after)):
+        after = rows[-1].id
+        waiting = _land(ctx, rows, counts)
         now = ctx.store.clock.now()
+        ended = [{"state": "processed", "processed_at": now, "id": row.id} for row in rows if row.id not in waiting]
         with ctx.store.write("processed") as conn:
-            bulk.update(
-                conn, receipt, [{"state": "processed", "processed_at": now, "id": row.id} for row in rows], ["id"]
-            )
-        done += len(rows)
+            bulk.update(conn, receipt, ended, ["id"])
+        done.processed += len(ended)
+        done.waiting += len(waiting)
     return done
 
 
-def _waiting(store: Store) -> list[Any]:
-    query = (
-        select(receipt).where(receipt.c.state == "received").order_by(receipt.c.received_at, receipt.c.id).limit(_BATCH)
-    )
+def _unprocessed(store: Store, after: str) -> list[Any]:
+    """Receipts in the order of their ids: of their arrival."""
+    query = select(receipt).where(receipt.c.state == "received", receipt.c.id > after)
     with store.read() as conn:
-        return list(conn.execute(query).all())
+        return list(conn.execute(query.order_by(receipt.c.id).limit(_BATCH)).all())
 
 
-def _opened(ctx: Context, rows: Iterable[Any]) -> tuple[dict[Stream, list[SourceRecord]], dict[Stream, set[str]]]:
-    records: dict[Stream, list[SourceRecord]] = {}
-    hints: dict[Stream, set[str]] = {}
+def _land(ctx: Context, rows: Sequence[Any], counts: Counts) -> set[str]:
+    """Records first, then what hints name, read anew; the receipts that could not be landed."""
+    told, waiting = _opened(ctx, rows), set()
+    for stream, each in told.items():
+        try:
+            inbound.land_records(ctx, stream, each.records, counts, started_at=min(row.received_at for row in rows))
+            for start in range(0, len(each.hints), _FETCH):
+                started = ctx.store.clock.now()
+                names = each.hints[start : start + _FETCH]
+                found = ctx.connections.open(stream.connection).fetch(stream.resource, names)
+                inbound.land_records(ctx, stream, found, counts, started_at=started)
+        except ThroughlineError as error:
+            log.warning("receipts wait", stream=str(stream), cause=error.cause)
+            counts.warn(f"{stream}: {len(each.receipts)} webhooks could not be processed now ({error.cause})")
+            waiting |= each.receipts
+    return waiting
+
+
+@dataclass(slots=True)
+class _Told:
+    """What a batch of receipts says of one stream."""
+
+    records: list[SourceRecord] = field(default_factory=list)
+    hints: list[str] = field(default_factory=list)
+    receipts: set[str] = field(default_factory=set)
+
+
+def _opened(ctx: Context, rows: Sequence[Any]) -> dict[Stream, _Told]:
+    found: dict[Stream, _Told] = {}
     for row in rows:
         kept = ctx.store.open(receipt, row.id, row.request)
         for resource, vendor_id, raw, updated_at, deleted in kept["records"]:
-            stream = Stream(row.connection, resource)
-            records.setdefault(stream, []).append(SourceRecord(vendor_id, raw, updated_at, deleted))
+            told = found.setdefault(Stream(row.connection, resource), _Told())
+            told.records.append(SourceRecord(vendor_id, raw, updated_at, deleted))
+            told.receipts.add(row.id)
         for resource, vendor_id in kept["hints"]:
-            hints.setdefault(Stream(row.connection, resource), set()).add(vendor_id)
-    return records, hints
+            told = found.setdefault(Stream(row.connection, resource), _Told())
+            if vendor_id not in told.hints:
+                told.hints.append(vendor_id)
+            told.receipts.add(row.id)
+    return found

@@ -8,15 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, or_, select
 
 from journey.context import Context
 from journey.counts import Counts
 from kernel.errors import ThroughlineError
-from kernel.leases import hold
-from kernel.ledger.states import PENDING, State
+from kernel.leases import Lease, hold
+from kernel.ledger.states import ENDED, PENDING, State
 from kernel.log import get
-from kernel.store import Store
 from kernel.store.tables import delivery, run
 
 log = get(__name__)
@@ -28,9 +27,10 @@ class Run:
 
     ctx: Context
     kind: str
-    sync: str | None
+    sync: str | None  # of a backfill or remap: the stream
+    lease: Lease
     counts: Counts = field(default_factory=Counts)
-    pending_before: int = 0
+    before: Ledger = field(default_factory=lambda: Ledger())
     stopped: list[ThroughlineError] = field(default_factory=list)  # streams or shards that could not go on
     state: str = "running"
 
@@ -40,14 +40,26 @@ class Run:
         return self.counts.inbound.parked + self.counts.outbound.dead
 
 
+@dataclass(slots=True)
+class Ledger:
+    """What the ledger holds of a sync at one moment, as far as this run and those beside it made or settled it."""
+
+    pending: int = 0
+    created: int = 0
+    ended: dict[str, int] = field(default_factory=dict)  # state -> how many
+
+
 @contextmanager
 def recorded(ctx: Context, kind: str, sync: str | None, flow_run: str = "") -> Iterator[Run]:
-    """Record a run from its start to its end; the counts are checked before it may be called completed."""
-    with hold(ctx.store, f"run:{kind}:{sync or ctx.run_id}"):
-        _abandon(ctx.store, kind, sync)
-        current = Run(ctx, kind, sync)
+    """Record a run from its start to its end; the counts are checked before it may be called completed.
+
+    One run of a kind and sync goes on at a time; Held tells that another worker has it.
+    """
+    with hold(ctx.store, f"run:{kind}:{sync or ''}") as lease:
+        current = Run(ctx, kind, sync, lease)
         with ctx.store.write() as conn:
-            current.pending_before = _pending(conn, sync)
+            _abandon(conn, current)
+            current.before = _ledger(conn, current)
             conn.execute(run.insert().values(_row(current, flow_run)))
         try:
             yield current
@@ -76,45 +88,48 @@ def _row(current: Run, flow_run: str) -> dict[str, Any]:
     }
 
 
-def _abandon(store: Store, kind: str, sync: str | None) -> None:
+def _abandon(conn: Connection, current: Run) -> None:
     """A run that a killed worker left 'running': we hold its lease, so it is over."""
-    with store.write() as conn:
-        left = run.update().where(run.c.kind == kind, run.c.sync == sync, run.c.state == "running")
-        conn.execute(
-            left.values(
-                state="abandoned", ended_at=store.clock.now(), error="its worker was lost; the next run went on"
-            )
-        )
-
-
-def _pending(conn: Connection, sync: str | None) -> int:
-    query = select(func.count()).select_from(delivery).where(delivery.c.state.in_(PENDING))
-    return int(conn.execute(query.where(delivery.c.sync == sync) if sync else query).scalar() or 0)
+    left = run.update().where(run.c.kind == current.kind, run.c.sync == current.sync, run.c.state == "running")
+    lost = {"state": "abandoned", "error": "its worker was lost; the next run went on"}
+    conn.execute(left.values(**lost, ended_at=current.ctx.store.clock.now()))
 
 
 def _count_outbound(current: Run) -> None:
-    """From the ledger itself, not from what the code thinks it did: planned is what was pending plus what is new."""
-    ctx, out = current.ctx, current.counts.outbound
-    mine = (delivery.c.sync == current.sync) if current.sync else (delivery.c.run_id == delivery.c.run_id)
-    with ctx.store.read() as conn:
-        created = (
-            conn.execute(
-                select(func.count()).select_from(delivery).where(mine, delivery.c.run_id == ctx.run_id)
-            ).scalar()
-            or 0
-        )
-        ended = (
-            select(delivery.c.state, func.count())
-            .where(mine, delivery.c.settled_run == ctx.run_id)
-            .group_by(delivery.c.state)
-        )
-        by_state: dict[str, int] = {row[0]: row[1] for row in conn.execute(ended).all()}
-        out.pending = _pending(conn, current.sync)
-    out.planned = current.pending_before + int(created)
-    out.applied = by_state.get(State.APPLIED, 0)
-    out.no_op = by_state.get(State.NO_OP, 0)
-    out.superseded = by_state.get(State.SUPERSEDED, 0)
-    out.dead = by_state.get(State.DEAD, 0)
+    """From the ledger itself, not from what the code thinks it did: planned is what was pending plus what is new.
+
+    Another sync may write the same target, and a reconcile may settle there: whoever ends our deliveries, they are counted.
+    """
+    before, out = current.before, current.counts.outbound
+    with current.ctx.store.read() as conn:
+        after = _ledger(conn, current)
+    ended = {state: after.ended.get(state, 0) - before.ended.get(state, 0) for state in ENDED}
+    out.pending = after.pending
+    out.planned = before.pending + after.created - before.created
+    out.applied, out.no_op = ended[State.APPLIED], ended[State.NO_OP]
+    out.superseded, out.dead = ended[State.SUPERSEDED], ended[State.DEAD]
+
+
+def _ledger(conn: Connection, current: Run) -> Ledger:
+    """A sync's deliveries; of a run without a sync, those that it made itself."""
+    made = delivery.c.run_id == current.ctx.run_id
+    mine, by_us, settled = made, made, made
+    if current.sync is not None:
+        beside = _beside(conn, current)
+        mine = delivery.c.sync == current.sync
+        by_us, settled = delivery.c.run_id.in_(beside), delivery.c.settled_run.in_(beside)
+    count = select(func.count()).select_from(delivery)
+    pending = conn.execute(count.where(mine, delivery.c.state.in_(PENDING))).scalar() or 0
+    created = conn.execute(count.where(mine, by_us)).scalar() or 0
+    ended = select(delivery.c.state, func.count()).where(mine, settled, delivery.c.state.in_(ENDED))
+    return Ledger(pending, created, {row[0]: row[1] for row in conn.execute(ended.group_by(delivery.c.state)).all()})
+
+
+def _beside(conn: Connection, current: Run) -> list[str]:
+    """This run, and every run that went on at some moment of it."""
+    mine = select(run.c.started_at).where(run.c.id == current.ctx.run_id).scalar_subquery()
+    others = select(run.c.id).where(or_(run.c.state == "running", run.c.ended_at >= mine))
+    return [current.ctx.run_id, *conn.execute(others.where(run.c.id != current.ctx.run_id)).scalars()]
 
 
 def _finish(current: Run, error: str) -> None:

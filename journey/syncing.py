@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from journey import inbound, outbound, planning, runs
@@ -27,22 +28,50 @@ def run_sync(ctx: Context, sync: Sync, watcher: Watcher | None = None, flow_run:
     with runs.recorded(ctx, "sync", sync.name, flow_run) as run:
         for stream in sync.streams:
             read_one(run, stream, watch)
-        plan_and_deliver(run, sync, watch)
+        planning.plan_sync(run.ctx, sync)
+        deliver_rest(run, sync, watch)
     return run
 
 
-def read_one(run: Run, stream: Stream, watch: Watcher) -> Inbound:
-    """Read one stream into the run's counts."""
+def read_one(
+    run: Run, stream: Stream, watch: Watcher, window: tuple[int, int] | None = None
+) -> ThroughlineError | None:
+    """Read one stream, or a window of it, into the run's counts; the error that stopped it, if one did."""
+
+    def progress(stream: Stream, counts: Inbound) -> None:
+        run.lease.renew()
+        watch.read(stream, counts)
+
     try:
-        inbound.read_stream(run.ctx, stream, run.counts, progress=watch.read)
+        inbound.read_stream(run.ctx, stream, run.counts, window=window, progress=progress)
     except Held:
         run.counts.warn(f"{stream} is being read by another worker")
     except ThroughlineError as error:
         run.stopped.append(error)
-    return run.counts.inbound
+        return error
+    return None
 
 
-def plan_and_deliver(run: Run, sync: Sync, watch: Watcher) -> None:
-    """Plan what is dirty for the sync and deliver what is due."""
-    planning.plan_sync(run.ctx, sync)
-    run.stopped += outbound.deliver_sync(run.ctx, sync, watch.delivered)
+def deliver_one(run: Run, target: Stream, watch: Watcher) -> ThroughlineError | None:
+    """Send once over what is due for one target; the error that stopped it, if one did."""
+    try:
+        error = outbound.deliver(run.ctx, target.connection, target.resource, _delivered(run, watch))
+    except Held:
+        run.counts.warn(f"{target} is being written by another worker")
+        return None
+    if error is not None:
+        run.stopped.append(error)
+    return error
+
+
+def deliver_rest(run: Run, sync: Sync, watch: Watcher, without: Collection[str] = ()) -> None:
+    """Deliver until nothing moves: parents release their children, short waits pass. `without`: connections that stopped."""
+    run.stopped += outbound.deliver_sync(run.ctx, sync, _delivered(run, watch), without)
+
+
+def _delivered(run: Run, watch: Watcher) -> outbound.Progress:
+    def progress(target: Stream, done: int) -> None:
+        run.lease.renew()
+        watch.delivered(target, done)
+
+    return progress

@@ -60,6 +60,11 @@ class Sync:
     routes: tuple[Route, ...]
     document: Document  # where it is written
 
+    @property
+    def targets(self) -> tuple[Stream, ...]:
+        """Every target resource it writes, in the order of its routes."""
+        return tuple(dict.fromkeys(Stream(route.connection, route.resource) for route in self.routes))
+
 
 class _Route(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)

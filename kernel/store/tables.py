@@ -202,7 +202,7 @@ delivery = Table(
     _name("cause", True),
     Column("error", Text),
     _id("parent"),  # the delivery it replays
-    Column("body", Sealed, nullable=False),  # {"fields": …, "refs": {name: golden id}, "of": {vendor field: member}}
+    Column("body", Sealed),  # None once pruned; {"fields": …, "refs": {name: golden id}, "of": {vendor field: member}}
     Column("before", Sealed),  # the target fields it replaces
     Index("ix_delivery_due", "connection", "resource", "state", "not_before"),
     Index(
@@ -266,7 +266,7 @@ dead_letter = Table(
     _id("run_id", nullable=False),
     _name("closed_by", True),
     Column("reason", Text),
-    Column("payload", Sealed, nullable=False),
+    Column("payload", Sealed),  # None once pruned
     Column("edited", Sealed),
     Index(None, "state", "cause"),
 )

@@ -1,0 +1,78 @@
+"""What a flow run works with: store, vault, connections and pins, opened from the settings and closed at its end.
+
+Secrets are read when a connection is opened: from the environment, or from Prefect Secret blocks, which only flows can offer.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+
+from prefect.blocks.system import Secret
+
+from journey import activation
+from journey.connecting import OpenConnections
+from journey.context import Context
+from journey.syncing import Watcher
+from kernel.errors import BadSetting
+from kernel.ids import new_id
+from kernel.settings import Settings, load_connections
+from kernel.store import open_store
+from kernel.vault import open_vault
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What the caller of a flow in this process brings along: an open context, and somebody to tell of progress."""
+
+    context: Context | None = None
+    watcher: Watcher | None = None
+
+
+_given: ContextVar[Given] = ContextVar("given", default=Given())  # noqa: B039 - frozen
+
+
+@contextmanager
+def given(context: Context | None = None, watcher: Watcher | None = None) -> Iterator[None]:
+    """Flows called inside this block use the given context and watcher."""
+    token = _given.set(Given(context, watcher))
+    try:
+        yield
+    finally:
+        _given.reset(token)
+
+
+def watcher() -> Watcher:
+    """Whom to tell of progress besides Prefect."""
+    return _given.get().watcher or Watcher()
+
+
+@contextmanager
+def opened() -> Iterator[Context]:
+    """A context for one run, its revisions pinned."""
+    brought = _given.get().context
+    if brought is not None:
+        yield replace(brought, run_id=new_id())
+        return
+    settings = Settings.from_environment()
+    store = open_store(settings.database_url, open_vault(settings.home, settings.key))
+    described = load_connections(settings.config / "connections.yaml")
+    connections = OpenConnections(store, described, os.environ, read_secret)
+    try:
+        yield Context(store, activation.pins(store, settings.home, described), connections)
+    finally:
+        connections.close()
+        store.close()
+
+
+def read_secret(name: str) -> str:
+    """The value of a Prefect Secret block."""
+    try:
+        block = Secret.load(name)
+    except ValueError:
+        raise BadSetting(f"no Prefect Secret block '{name}'; make it in Prefect under Blocks", field=name) from None
+    assert isinstance(block, Secret)
+    return str(block.get())
