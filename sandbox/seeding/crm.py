@@ -28,7 +28,9 @@ def fill_hubspot(hubspot: Simulator, world: World, calendar: Calendar) -> None:
         companies[company.name] = hubspot.make("companies", **_hubspot_company(company))["id"]
     for person in world.of("hubspot"):
         calendar.go(50 - person.n % 45)
-        link = {"company": companies[person.company.name]} if person.company and person.company.name in companies else {}
+        link = (
+            {"company": companies[person.company.name]} if person.company and person.company.name in companies else {}
+        )
         hubspot.make("contacts", **_hubspot_contact(person), **link)
     for n, (name, id) in enumerate(list(companies.items())[:14]):
         calendar.go(12 - n % 10)

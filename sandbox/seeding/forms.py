@@ -49,4 +49,3 @@ def _respond(typeform: Simulator, calendar: Calendar, form: str, person: Person)
     hidden = {"utm_source": ("newsletter", "linkedin", "google")[person.n % 3], "utm_medium": "cpc"}
     at = calendar.go(15 - person.n % 14)
     typeform.make("responses", form_id=form, submitted_at=at, answers=answers, hidden=hidden)
-

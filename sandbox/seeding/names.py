@@ -5,6 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 
+def _words(text: str) -> list[str]:
+    return text.split()
+
+
 class Place(NamedTuple):
     """A city, how its addresses look, and where its telephone numbers for fiction begin."""
 
@@ -34,19 +38,19 @@ PLACES = (
     Place("Hamburg", "HH", "200{n:02d}", "DE", "+494066969", 3, 0, "040 66969 {n}"),
 )
 
-FIRST = """
+FIRST = _words("""
     Ada Amara Aisha Alan Amelia Andre Anika Arjun Astrid Beatriz Bram Callum Carmen Chen Clara Daniel Daria Dev Diego Dmitri
     Edith Elena Elias Emeka Esther Farah Felix Fiona Freya Gabriel Greta Hana Hassan Helen Hugo Ibrahim Ines Iris Isaac Ivan
     Jamal Jana Jonas Josephine Julia Kai Karim Keiko Lars Layla Leah Leon Lin Lucas Luisa Magnus Marta Maxim Mei Milan Mina
     Nadia Nathan Nina Noah Nora Olga Omar Oscar Paula Pedro Petra Priya Quentin Rafael Ravi Rosa Ruth Samir Sara Selma Simon
-    Sofia Stefan Tariq Thea Tobias Uma Vera Victor Wanda Wei Yara Yusuf Zara Zoe""".split()
+    Sofia Stefan Tariq Thea Tobias Uma Vera Victor Wanda Wei Yara Yusuf Zara Zoe""")
 
-LAST = """
+LAST = _words("""
     Abara Ahmed Almeida Andersen Baker Banerjee Bauer Becker Bergstrom Brandt Brooks Carter Castillo Chowdhury Costa Delgado
     Dubois Ekwueme Eriksen Farrell Fischer Fontaine Garcia Gruber Haddad Hansen Hartmann Hayashi Hoffmann Hughes Ibarra Ivanova
     Jansen Jensen Kamara Kaya Keller Khan Kimura Kowalski Krause Laurent Lindqvist Lopez Mahler Marino Mbeki Meyer Moreau
     Murphy Nakamura Neumann Novak Nwosu Obi Olsen Ortega Osei Park Patel Pereira Quinn Rahman Reyes Richter Rossi Sato Schulz
-    Sharma Silva Singh Sorensen Suzuki Tanaka Torres Tran Usman Vargas Vogel Wagner Walsh Weber Yilmaz Zhang Zimmermann""".split()
+    Sharma Silva Singh Sorensen Suzuki Tanaka Torres Tran Usman Vargas Vogel Wagner Walsh Weber Yilmaz Zhang Zimmermann""")
 
 NICKNAMES = {"Daniel": "Dan", "Gabriel": "Gabe", "Josephine": "Jo", "Lucas": "Luke", "Nathan": "Nate", "Samir": "Sam"}
 """Short forms that people give to the shop and not to their bank."""
@@ -64,11 +68,11 @@ TITLES = (
     "Workshop Lead",
 )
 
-_STEMS = """
+_STEMS = _words("""
     Alder Amber Anchor Aspen Beacon Birch Bramble Cedar Cinder Clover Cobalt Compass Copper Coral Crane Dune Ember Falcon Fern
     Flint Garnet Granite Harbor Hazel Heron Indigo Ivory Juniper Kestrel Lantern Larch Lumen Maple Marble Meridian Mica Nimbus
     Northgate Oakline Onyx Orchard Osprey Paper Pebble Pine Quarry Quill Raven Ridge Rowan Saffron Sage Sable Slate Sparrow
-    Spruce Summit Tallow Tamarack Thistle Tidal Umber Vale Verbena Walnut Willow Wren Yarrow Zephyr""".split()
+    Spruce Summit Tallow Tamarack Thistle Tidal Umber Vale Verbena Walnut Willow Wren Yarrow Zephyr""")
 
 # What the company does: the last word of its name, HubSpot's industry, Salesforce's, and its usual size.
 _TRADES = (

@@ -34,7 +34,9 @@ def fill(shopify: Simulator, world: World, calendar: Calendar) -> None:
             _order(shopify, calendar, n, buyer, goods)
     calendar.go(3)
     shopify.make("customers", email=dirt.TEST_ADDRESS, firstName="Test", lastName="Test")
-    bad = shopify.make("customers", email="elin.holm@proton.me", firstName="Elin", lastName="Holm", consent="SUBSCRIBED")
+    bad = shopify.make(
+        "customers", email="elin.holm@proton.me", firstName="Elin", lastName="Holm", consent="SUBSCRIBED"
+    )
     bad["defaultEmailAddress"]["marketingUpdatedAt"] = dirt.NO_SUCH_DAY
     shopify.state.put("customers", bad["id"], bad)
 

@@ -144,7 +144,15 @@ def _heroine(company: Company) -> Person:
     )
 
 
-_STREETS = ("Harbour Street", "Mill Lane", "Station Road", "Garden Avenue", "Canal Walk", "Market Square", "Hill Street")
+_STREETS = (
+    "Harbour Street",
+    "Mill Lane",
+    "Station Road",
+    "Garden Avenue",
+    "Canal Walk",
+    "Market Square",
+    "Hill Street",
+)
 
 
 def _address(dice: random.Random, place: Place) -> Address:
