@@ -55,6 +55,8 @@ def opened() -> Iterator[Context]:
     """A context for one run, its revisions pinned."""
     brought = _given.get().context
     if brought is not None:
+        if isinstance(brought.connections, OpenConnections) and brought.connections.secret is None:
+            brought.connections.secret = read_secret
         yield replace(brought, run_id=new_id())
         return
     settings = Settings.from_environment()

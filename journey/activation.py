@@ -30,7 +30,8 @@ def check(folder: Path, connections: Mapping[str, ConnectionSettings]) -> Pins:
 def known_resources(folder: Path) -> dict[str, tuple[str, ...]]:
     """By system, the resources its connector declares; one that has them from its connection (files) has those that are mapped."""
     return {
-        system: tuple(cls.resources) or tuple(path.stem for path in sorted((folder / "mappings" / system).glob("*.yaml")))
+        system: tuple(cls.resources)
+        or tuple(path.stem for path in sorted((folder / "mappings" / system).glob("*.yaml")))
         for system, cls in find_connectors().items()
     }
 

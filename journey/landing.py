@@ -193,6 +193,10 @@ def _write_objects(conn: Connection, batch: Batch) -> None:
         batch.known_objects
     ):
         raise Raced("another worker landed one of these objects", cause="raced")
+    over = [
+        {"state": "superseded", "object_id": each, "was_state": "parked"} for each in (*batch.cured, *batch.parked_anew)
+    ]
+    bulk.update(conn, version, over, ["object_id", "was_state"])
     bulk.insert(conn, version, batch.versions)
 
 

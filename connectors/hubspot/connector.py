@@ -116,11 +116,13 @@ class HubSpot(Connector):
 
     def find(self, resource: str, ext_keys: Sequence[str]) -> dict[str, list[SourceRecord]]:
         """By our unique property through batch/read, which does not lag as the search index does."""
+        key_property = self.settings.key_property
         found: dict[str, list[SourceRecord]] = {key: [] for key in ext_keys}
+        folded = {key.lower(): key for key in ext_keys}  # unique values are compared without regard to case
         for start in range(0, len(ext_keys), BATCH):
-            there, _ = self._reader(resource).fetch(ext_keys[start : start + BATCH], self.settings.key_property)
+            there, _ = self._reader(resource).fetch(ext_keys[start : start + BATCH], key_property)
             for record in there:
-                found[record.raw["properties"][self.settings.key_property]].append(record)
+                found[folded[record.raw["properties"][key_property].lower()]].append(record)
         return found
 
     def webhook(self, request: WebhookRequest) -> Delivered:
@@ -199,7 +201,9 @@ class HubSpot(Connector):
             return Check(name, False, str(error), f"give the app the scopes {scopes}")
         make = f"create a single-line text property '{key}' on {resource} that requires unique values"
         if answer.status == 404:
-            return Check(name, False, f"no property '{key}'", f"{make} (Settings → Properties), or call ensure_key")
+            return Check(
+                name, False, f"no property '{key}'", f"{make} (Settings → Properties), or: throughline check --fix"
+            )
         if not answer.json().get("hasUniqueValue"):
             return Check(name, False, f"'{key}' is not unique", f"{make}; uniqueness cannot be added later")
         return Check(name, True, f"'{key}' is there and unique")

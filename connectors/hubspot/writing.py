@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from connectors.batches import UNTOLD, Indexed, Outcomes
+from connectors.batches import Indexed, Outcomes, untold
 from connectors.http import Answer, Http
 from connectors.hubspot.api import Crm
 from connectors.hubspot.schema import REFERENCE_PROPERTIES, source_record
@@ -167,11 +167,12 @@ class Writer:
             if pair in refused:
                 self._outcomes.fail([place], self._error(refused[pair], answer, place[1]))
             elif pair not in done:
-                self._outcomes.fail([place], UNTOLD)
+                self._outcomes.fail([place], untold(place[1]))
 
     def _applied(self) -> Indexed:
-        """The items that were applied, with the vendor's id."""
-        return [(index, replace(item, vendor_id=vendor_id)) for index, item, vendor_id in self._outcomes.applied()]
+        """The items with references that were applied, with the vendor's id."""
+        applied = self._outcomes.applied()
+        return [(index, replace(item, vendor_id=vendor_id)) for index, item, vendor_id in applied if item.refs]
 
     def _with_ids(self, items: Indexed) -> Indexed:
         """The items with the vendor's id, looked up by our key where it is not known; those not there are parked."""
