@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import threading
@@ -13,11 +14,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 import pytest
+import structlog
 
+from connectors.base import Connector
+from connectors.hubspot import HubSpot
 from console import simulated
 from flows import Server, environment, run_flow, start_server, stop_server
 from journey import activation
-from kernel import documents
+from journey.connecting import OpenConnections
+from kernel import documents, log
 from kernel.settings import load_connections
 from kernel.store import Store, open_store, sqlite_url, tables
 from kernel.vault import open_vault
@@ -110,6 +115,11 @@ class Office:
         """Make what is in the folder active."""
         activation.activate(self.store, self.config, load_connections(self.config / "connections.yaml"), "test")
 
+    def connector(self, name: str) -> Connector:
+        """An open connection."""
+        described = load_connections(self.config / "connections.yaml")
+        return OpenConnections(self.store, described, os.environ).open(name)
+
     def customer(self, **fields: Any) -> str:
         """A customer at Stripe."""
         return str(self.box["stripe"].make("customers", **fields)["id"])
@@ -143,6 +153,22 @@ def scrubbed() -> Iterator[None]:
 
 
 @pytest.fixture
+def logged(tmp_path: Path) -> Iterator[Path]:
+    """The log as a process of ours would set it up, taken away after the test."""
+    root = logging.getLogger()
+    before, level = list(root.handlers), root.level
+    path = tmp_path / "log.jsonl"
+    log.configure(path=path)
+    yield path
+    for handler in [each for each in root.handlers if each not in before]:
+        root.removeHandler(handler)
+        handler.close()
+    root.setLevel(level)
+    logging.captureWarnings(capture=False)
+    structlog.reset_defaults()
+
+
+@pytest.fixture
 def api(prefect_server: Server) -> Api:
     """Looking at the server."""
     return Api(prefect_server)
@@ -163,7 +189,12 @@ def configured(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def office(
-    prefect_server: Server, configured: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scrubbed: None
+    prefect_server: Server,
+    configured: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    scrubbed: None,
+    logged: Path,
 ) -> Iterator[Office]:
     """An office with everything active and nothing run."""
     home, config = tmp_path / "home", tmp_path / "config"
@@ -183,5 +214,10 @@ def office(
         store = open_store(sqlite_url(home / "throughline.db"), open_vault(home, None))
         made = Office(prefect_server, home, config, box, store)
         made.activate()
+        hubspot = made.connector("hubspot")
+        assert isinstance(hubspot, HubSpot)
+        for resource in ("companies", "contacts"):
+            hubspot.ensure_key(resource)
         yield made
+        hubspot.close()
         store.close()
