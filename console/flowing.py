@@ -22,6 +22,13 @@ def start_server(home: Path, told: Told) -> str:
     return flows.start_server(home, told).url
 
 
+def import_prefect(home: Path) -> None:
+    """Import Prefect now, so that it need not be waited for later."""
+    import flows
+
+    flows.import_prefect(home)
+
+
 def server_url(home: Path) -> str | None:
     """The address of the Prefect server to use: the one somebody chose by PREFECT_API_URL, or this HOME's where it answers."""
     import flows

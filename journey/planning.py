@@ -282,7 +282,7 @@ class _Planner:
             rendered = self.part.render(content["data"])
         except Park as error:
             plan = self._plan(row, mark, binding_id, Action.UPSERT, {}, {}, {}, held, basis)
-            plan.error = error
+            plan.error, plan.basis = error, self._now if plan.retry else basis  # asked for again: another letter
             self._unless_refused(plan)
             return
         unsure = self.scene.unsure.get(binding_id, set())
@@ -392,4 +392,5 @@ class _Planner:
             origins=origins,
             before={name: echo.base(held[name]) for name in fields if name in held},
             basis=basis,
+            retry=mark.reason == "replay",
         )

@@ -15,6 +15,8 @@ from kernel.errors import BadDocument, BadSetting
 from kernel.store import sqlite_url
 
 CHECKOUT = Path(__file__).resolve().parent.parent
+DEMO = "demo"
+"""The folder in HOME with which the demo marks it as its own."""
 SecretReader = Callable[[str], str]
 """Gives the value of a Prefect Secret block by name; only `flows` has one to offer."""
 
@@ -85,6 +87,24 @@ class Settings:
             key=env.get("THROUGHLINE_KEY") or None,
             real=Path(env.get("THROUGHLINE_REAL") or CHECKOUT / "../shared/real").absolute(),
         )
+
+    @property
+    def is_demo(self) -> bool:
+        """This HOME holds the demo's invented customers; nothing but its simulators may be reached from it."""
+        return (self.home / DEMO / "connections.yaml").exists()
+
+    @property
+    def connections_file(self) -> Path:
+        """connections.yaml of CONFIG; in the demo's HOME the demo's own, whatever CONFIG holds."""
+        return (self.home / DEMO if self.is_demo else self.config) / "connections.yaml"
+
+    def variables(self, environment: Mapping[str, str]) -> dict[str, str]:
+        """What connections may name: the given variables, and in the demo's HOME its simulators' credentials."""
+        written = self.home / DEMO / "environment"
+        if not self.is_demo or not written.exists():
+            return dict(environment)
+        lines = (line.partition("=") for line in written.read_text(encoding="utf-8").splitlines())
+        return {**environment, **{name: value for name, equals, value in lines if equals}}
 
 
 @dataclass(frozen=True, slots=True)

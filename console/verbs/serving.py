@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from console import flowing
+from console.demo import run as run_demo
 from console.exits import Exit, Usage
 from console.opening import desk
 from console.rendering import Screen, table
@@ -61,10 +60,8 @@ def demo(
     home: Annotated[
         Path | None, typer.Option("--home", help="Where the demo's data lives. Default: THROUGHLINE_HOME.")
     ] = None,
+    stop: Annotated[bool, typer.Option("--stop", help="End the simulators and the Prefect server instead.")] = False,
     json: Json = False,
 ) -> Exit:
     """Run the whole journey on six simulated systems, and show what became of every record."""
-    if importlib.util.find_spec("console.demo") is None:
-        raise Usage("this release has no demo")
-    shown = importlib.import_module("console.demo")  # late: it starts flows and simulators
-    return Exit(shown.run(json=json, home=home) or Exit.OK)
+    return run_demo(json=json, home=home, stop=stop)

@@ -32,6 +32,7 @@ class Plan:
     basis: int = 0  # instant of the target state it was compared with: part of its identity
     wait_on: str | None = None
     parent: str | None = None
+    retry: bool = False  # a person asked for it: a dead delivery that is the same write is made again
     error: ThroughlineError | None = None  # it cannot be rendered for this target: dead from the start
     id: str = field(default_factory=new_id)
 
@@ -85,18 +86,23 @@ def _body_hash(plan: Plan) -> str:
 def add_plans(
     conn: Connection, store: Store, run_id: str, sync: str, connection: str, resource: str, plans: Sequence[Plan]
 ) -> tuple[int, int]:
-    """Write deliveries; (planned, superseded). A plan that already exists, in whatever state, is not written again."""
+    """Write deliveries; (planned, superseded). A plan that already exists, in whatever state, is not written again.
+
+    But one that a person asks for again, and that died, lives again: same key, same body.
+    """
     if not plans:
         return 0, 0
     now = store.clock.now()
     keyed = {op_key(connection, resource, plan): plan for plan in plans}
-    known = {row.op_key for row in bulk.select_in(conn, delivery, "op_key", keyed, ["op_key"])}
+    known = {row.op_key: row.id for row in bulk.select_in(conn, delivery, "op_key", keyed, ["op_key", "id"])}
+    again = [known[key] for key, plan in keyed.items() if plan.retry and plan.error is None and key in known]
+    revived = reopen(conn, run_id, again, now)
     fresh = {key: plan for key, plan in keyed.items() if key not in known}
     superseded = supersede(conn, run_id, [plan.binding_id for plan in fresh.values()])
     rows = [_row(store, run_id, sync, connection, resource, key, plan, now) for key, plan in fresh.items()]
     if rows and bulk.insert_new(conn, delivery, rows) != len(rows):
         raise Raced("another worker planned one of these records", cause="raced")
-    return len(rows), superseded
+    return len(rows) + len(revived), superseded
 
 
 def supersede(conn: Connection, run_id: str, binding_ids: Sequence[str]) -> int:
