@@ -139,6 +139,10 @@ class Connector(ABC):
         """By our key, from the most consistent read the vendor has: what is there, for reconcile."""
         raise Stop(f"{self.system} cannot find {resource} by our key")
 
+    def ensure_key(self, resource: str) -> bool:
+        """Make the vendor field that holds our key where that is missing and can be made by API; whether it was made."""
+        return False
+
     def webhook(self, request: WebhookRequest) -> Delivered:
         """Verify and open one webhook. Raises Park(cause='bad_signature') only for a proven bad signature."""
         raise Stop(f"{self.system} receives no webhooks")

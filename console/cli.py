@@ -41,7 +41,11 @@ app = typer.Typer(
 
 def _version(asked: bool) -> None:
     if asked:
-        sys.stdout.write(f"throughline {importlib.metadata.version('throughline')}\n")
+        try:
+            number = importlib.metadata.version("throughline")
+        except importlib.metadata.PackageNotFoundError:
+            number = "(run from a checkout that is not installed; make setup)"
+        sys.stdout.write(f"throughline {number}\n")
         raise typer.Exit
 
 

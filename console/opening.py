@@ -17,7 +17,7 @@ from console.rendering import Screen
 from journey import activation
 from journey.connecting import OpenConnections
 from journey.context import Context, Pins
-from journey.syncs import Sync
+from journey.syncs import Sync, parents_first
 from kernel import log
 from kernel.errors import BadSetting, ThroughlineError
 from kernel.settings import ConnectionSettings, Settings, load_connections
@@ -71,11 +71,13 @@ class Desk:
         return self.pins.syncs[name]
 
     def syncs(self, names: Iterable[str], every: bool) -> list[Sync]:
-        """The named syncs, or all of them."""
+        """The named syncs as named, or all of them, parents first."""
         wanted = list(names)
         if every == bool(wanted):
             raise Usage("name one or more syncs, or give --all")
-        return list(self.pins.syncs.values()) if every else [self.sync(name) for name in wanted]
+        if every:
+            return parents_first(self.pins.syncs.values(), self.pins.dictionary)
+        return [self.sync(name) for name in wanted]
 
     def active_pins(self) -> Pins | None:
         """The active revisions; None where nothing can be loaded: for verbs that can do with less."""

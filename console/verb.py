@@ -49,7 +49,7 @@ def verb(function: Callable[..., Exit | None]) -> Callable[..., None]:
     without_screen = _without_first(function)
     carried_out.__signature__ = without_screen  # type: ignore[attr-defined]
     carried_out.__annotations__ = {name: p.annotation for name, p in without_screen.parameters.items()}
-    del carried_out.__wrapped__  # type: ignore[attr-defined]
+    del carried_out.__wrapped__
     return carried_out
 
 

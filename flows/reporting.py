@@ -53,9 +53,9 @@ class Report:
         """An artifact's key: lower-case letters, digits and dashes."""
         return re.sub(r"[^a-z0-9]+", "-", f"{self.kind}-{self.name}-{what}".lower()).strip("-")
 
-    def log(self, text: str) -> None:
+    def log(self, line: str) -> None:
         """A line in the flow run's log."""
-        self._logger.info(text)
+        self._logger.info(line)
 
     def stepped(self, text: str) -> None:
         """One more step is done."""

@@ -121,7 +121,7 @@ def _expire_waiting(shard: Shard, now: int) -> None:
         bulk.update(conn, delivery, changes, ["id", "was_state"])
         parking.park(conn, parking.rows(store, shard.ctx.run_id, letters))
 
-    store.transact(work)
+    store.transact(work, "expire_waiting")
 
 
 def _round(shard: Shard) -> tuple[int, ThroughlineError | None]:

@@ -12,8 +12,9 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from dead_letter import parking
 from dead_letter.parking import Letter
-from journey import bindings, echo, observing
+from journey import bindings, echo, observing, refused
 from journey.context import Context
 from journey.landing import mark_rows
 from journey.syncs import Route, Sync
@@ -24,7 +25,7 @@ from kernel.ledger import claims, plans
 from kernel.ledger.plans import Plan
 from kernel.records import Action
 from kernel.store import again_on_race, bulk
-from kernel.store.tables import binding, dirty, golden, link, target_state
+from kernel.store.tables import binding, delivery, dirty, golden, link, target_state
 from mappings import TargetPart
 
 BATCH = 1000
@@ -99,6 +100,7 @@ def _plan_batch(ctx: Context, sync: Sync, marks: Sequence[Any]) -> tuple[int, in
             planner.plan()
         seated = [row["golden_id"] for planner in planners for row in planner.new_bindings]
         children = _children(ctx, conn, seated)
+    letters = parking.rows(ctx.store, ctx.run_id, [each for planner in planners for each in planner.letters()])
 
     def work(conn: Connection) -> tuple[int, int]:
         planned = superseded = 0
@@ -113,6 +115,9 @@ def _plan_batch(ctx: Context, sync: Sync, marks: Sequence[Any]) -> tuple[int, in
             )
             superseded += old
             planned += new
+            refused.overtaken(conn, planner.plans, ctx.store.clock.now())
+        written = {row.id for row in bulk.select_in(conn, delivery, "id", [each["about"] for each in letters], ["id"])}
+        parking.park(conn, [each for each in letters if each["about"] in written])
         bulk.delete(conn, dirty, [{"golden_id": m.golden_id, "sync": m.sync, "token": m.token} for m in marks])
         bulk.upsert(conn, dirty, children)
         return planned, superseded
@@ -148,6 +153,7 @@ class _Scene:
         self.states = {row.binding_id: row for row in bulk.select_in(conn, target_state, "binding_id", ids, columns)}
         self.unsure = claims.open_fields(conn, ctx.store, ids)
         self.adoptable = observing.adoptable(ctx, conn, list(self.goldens))
+        self.refused = refused.Refused(ctx, conn, ids)
 
     def seat(self, golden_id: str, connection: str, resource: str) -> Any | None:
         """The binding that a golden record's writes to a target address, or the one that a person detached."""
@@ -277,7 +283,7 @@ class _Planner:
         except Park as error:
             plan = self._plan(row, mark, binding_id, Action.UPSERT, {}, {}, {}, held, basis)
             plan.error = error
-            self.plans.append(plan)
+            self._unless_refused(plan)
             return
         unsure = self.scene.unsure.get(binding_id, set())
         fields = {name: value for name, value in rendered.items() if self._differs(name, value, held, unsure)}
@@ -297,7 +303,14 @@ class _Planner:
         action = Action.UPSERT if fields or fresh else Action.ASSOCIATE
         plan = self._plan(row, mark, binding_id, action, fields, changed, origins, held, basis)
         plan.wait_on = wait_on
-        self.plans.append(plan)
+        self._unless_refused(plan)
+
+    def _unless_refused(self, plan: Plan) -> None:
+        """The same write again would be refused again: its letter stands until a person or a change cures it."""
+        if self.scene.refused.repeats(plan):
+            self.obsolete.append(plan.binding_id)
+        else:
+            self.plans.append(plan)
 
     def _differs(self, name: str, value: Any, held: echo.Fields, unsure: set[str]) -> bool:
         if name in unsure:

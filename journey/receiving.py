@@ -115,8 +115,11 @@ def _unprocessed(store: Store, after: str) -> list[Any]:
 
 def _land(ctx: Context, rows: Sequence[Any], counts: Counts) -> set[str]:
     """Records first, then what hints name, read anew; the receipts that could not be landed."""
-    told, waiting = _opened(ctx, rows), set()
-    for stream, each in told.items():
+    waiting: set[str] = set()
+    for stream, each in _opened(ctx, rows).items():
+        if ctx.pins.mappings.get(f"{ctx.connections.system(stream.connection)}.{stream.resource}") is None:
+            counts.warn(f"{stream} has no active mapping; what its webhooks say is not used", len(each.receipts))
+            continue
         try:
             inbound.land_records(ctx, stream, each.records, counts, started_at=min(row.received_at for row in rows))
             for start in range(0, len(each.hints), _FETCH):

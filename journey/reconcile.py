@@ -30,7 +30,7 @@ def reconcile_unknown(shard: Shard) -> int:
         rows = claims.due(conn, shard.connection, shard.resource, (State.UNKNOWN,), now, shard.spec.batch_size)
         return claims.take(conn, store, rows, State.RECONCILING, now)
 
-    claimed = store.transact(claim, "reconcile")
+    claimed = store.transact(claim, "reconcile.claim")
     if not claimed:
         return 0
     try:
@@ -86,4 +86,4 @@ def _write(shard: Shard, results: list[Settled]) -> None:
         }
         parking.park(conn, [row for row in rows if row["about"] in mine])
 
-    ctx.store.transact(work, "settle")
+    ctx.store.transact(work, "reconcile.settle")

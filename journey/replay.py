@@ -78,7 +78,7 @@ def _versions(ctx: Context, rows: Sequence[Any], counts: Counts, done: Replayed)
             SourceRecord(target.vendor_id, payload, seen.source_at)
         )
         current.append(row)
-    with ctx.store.write() as conn:
+    with ctx.store.write("replay.versions") as conn:
         _close(conn, ctx, stale, "superseded", "a newer version had landed; nothing was written")
     for stream, records in by_stream.items():
         inbound.land_records(ctx, stream, records, counts, started_at=ctx.store.clock.now(), again=True)
@@ -88,7 +88,7 @@ def _versions(ctx: Context, rows: Sequence[Any], counts: Counts, done: Replayed)
 
 def _deliveries(ctx: Context, rows: Sequence[Any], done: Replayed) -> None:
     """A dead delivery is planned again as it was, or (remap) its golden record is rendered anew with today's mapping."""
-    with ctx.store.write() as conn:
+    with ctx.store.write("replay.deliveries") as conn:
         again = [row for row in rows if row.mode == "verbatim"]
         reopened = plans.reopen(conn, ctx.run_id, [row.about for row in again], ctx.store.clock.now())
         _mark_goldens(ctx, conn, [row.about for row in rows if row.mode != "verbatim"])
@@ -162,7 +162,7 @@ def mark_all(store: Store, sync: str, entity: str, reason: str) -> int:
     after, marked, token = "", 0, new_id()
     query = select(golden.c.id, golden.c.trace_id).where(golden.c.entity == entity, golden.c.merged_into.is_(None))
     while True:
-        with store.write() as conn:
+        with store.write("seed") as conn:
             rows = conn.execute(query.where(golden.c.id > after).order_by(golden.c.id).limit(5000)).all()
             marks = [
                 {

@@ -57,7 +57,7 @@ def recorded(ctx: Context, kind: str, sync: str | None, flow_run: str = "") -> I
     """
     with hold(ctx.store, f"run:{kind}:{sync or ''}") as lease:
         current = Run(ctx, kind, sync, lease)
-        with ctx.store.write() as conn:
+        with ctx.store.write("run.start") as conn:
             _abandon(conn, current)
             current.before = _ledger(conn, current)
             conn.execute(run.insert().values(_row(current, flow_run)))
@@ -134,7 +134,7 @@ def _beside(conn: Connection, current: Run) -> list[str]:
 
 def _finish(current: Run, error: str) -> None:
     store = current.ctx.store
-    with store.write() as conn:
+    with store.write("run.finish") as conn:
         values = {"state": current.state, "ended_at": store.clock.now(), "error": error or None}
         conn.execute(
             run.update()

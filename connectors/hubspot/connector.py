@@ -198,7 +198,9 @@ class HubSpot(Connector):
             return Check(name, False, str(error), f"give the app the scopes {scopes}")
         make = f"create a single-line text property '{key}' on {resource} that requires unique values"
         if answer.status == 404:
-            return Check(name, False, f"no property '{key}'", f"{make} (Settings → Properties), or call ensure_key")
+            return Check(
+                name, False, f"no property '{key}'", f"{make} (Settings → Properties), or: throughline check --fix"
+            )
         if not answer.json().get("hasUniqueValue"):
             return Check(name, False, f"'{key}' is not unique", f"{make}; uniqueness cannot be added later")
         return Check(name, True, f"'{key}' is there and unique")
