@@ -12,7 +12,11 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+<<<<<<< HEAD
 from dead_letter import parking
+=======
+from connectors.base import WriteClass
+>>>>>>> wt-k
 from dead_letter.parking import Letter
 from journey import bindings, echo, observing, refused
 from journey.context import Context
@@ -24,11 +28,17 @@ from kernel.leases import hold
 from kernel.ledger import claims, plans
 from kernel.ledger.plans import Plan
 from kernel.records import Action
+<<<<<<< HEAD
 from kernel.store import again_on_race, bulk
 from kernel.store.tables import binding, delivery, dirty, golden, link, target_state
+=======
+from kernel.store import Raced, again_on_race, bulk
+from kernel.store.tables import binding, dirty, golden, link, target_state
+>>>>>>> wt-k
 from mappings import TargetPart
 
 BATCH = 1000
+_LOOKS = (WriteClass.IDEMPOTENCY_KEY, WriteClass.CONFLICT, WriteClass.SEARCH_FIRST)
 _ACTIONS = {"archive": Action.ARCHIVE, "clear": Action.CLEAR, "delete": Action.DELETE}
 
 
@@ -104,6 +114,8 @@ def _plan_batch(ctx: Context, sync: Sync, marks: Sequence[Any]) -> tuple[int, in
 
     def work(conn: Connection) -> tuple[int, int]:
         planned = superseded = 0
+        if claims.pending(conn, scene.ids) != scene.pending:
+            raise Raced("another worker moved what was on its way to one of these records", cause="raced")
         for planner in planners:
             plans.add_bindings(conn, planner.new_bindings)
             bulk.upsert(conn, target_state, planner.new_states)
@@ -148,10 +160,11 @@ class _Scene:
         self.seats: dict[tuple[str, str, str], list[Any]] = {}
         for row in bulk.select_in(conn, binding, "golden_id", {*golden_ids, *ends}, bindings.COLUMNS):
             self.seats.setdefault((row.golden_id, row.connection, row.resource), []).append(row)
-        ids = [row.id for rows in self.seats.values() for row in rows if row.golden_id in self.goldens]
+        self.ids = ids = [row.id for rows in self.seats.values() for row in rows if row.golden_id in self.goldens]
+        self.pending = claims.pending(conn, ids)
+        self.unsettled = claims.unsettled(conn, ctx.store, ids)
         columns = ["binding_id", "updated_at", "present", "fields"]
         self.states = {row.binding_id: row for row in bulk.select_in(conn, target_state, "binding_id", ids, columns)}
-        self.unsure = claims.open_fields(conn, ctx.store, ids)
         self.adoptable = observing.adoptable(ctx, conn, list(self.goldens))
         self.refused = refused.Refused(ctx, conn, ids)
 
@@ -285,7 +298,8 @@ class _Planner:
             plan.error, plan.basis = error, self._now if plan.retry else basis  # asked for again: another letter
             self._unless_refused(plan)
             return
-        unsure = self.scene.unsure.get(binding_id, set())
+        unsettled = self.scene.unsettled.get(binding_id, claims.Unsettled())
+        unsure = unsettled.fields
         fields = {name: value for name, value in rendered.items() if self._differs(name, value, held, unsure)}
         changed = {
             name: end
@@ -303,6 +317,7 @@ class _Planner:
         action = Action.UPSERT if fields or fresh else Action.ASSOCIATE
         plan = self._plan(row, mark, binding_id, action, fields, changed, origins, held, basis)
         plan.wait_on = wait_on
+        plan.doubted = unsettled.doubted and self.spec.write_class in _LOOKS
         self._unless_refused(plan)
 
     def _unless_refused(self, plan: Plan) -> None:

@@ -31,6 +31,7 @@ class Plan:
     before: dict[str, Any] | None = None
     basis: int = 0  # instant of the target state it was compared with: part of its identity
     wait_on: str | None = None
+    doubted: bool = False  # an earlier send was given up unanswered: look what is there before this one is sent
     parent: str | None = None
     retry: bool = False  # a person asked for it: a dead delivery that is the same write is made again
     error: ThroughlineError | None = None  # it cannot be rendered for this target: dead from the start
@@ -124,9 +125,8 @@ def supersede(conn: Connection, run_id: str, binding_ids: Sequence[str]) -> int:
 
 def reopen(conn: Connection, run_id: str, delivery_ids: Sequence[str], now: int) -> set[str]:
     """DEAD deliveries become PLANNED again, same key, same body, unless their binding has a newer one. Which were."""
-    dead = bulk.select_in(
-        conn, delivery, "id", delivery_ids, ["id", "binding_id", "golden_version"], "AND t.state = 'DEAD'"
-    )
+    wanted = ["id", "binding_id", "golden_version", "cause", "not_before"]
+    dead = bulk.select_in(conn, delivery, "id", delivery_ids, wanted, "AND t.state = 'DEAD'")
     newer: dict[str, int] = {}
     columns = ["binding_id", "golden_version"]
     for row in bulk.select_in(
@@ -136,11 +136,12 @@ def reopen(conn: Connection, run_id: str, delivery_ids: Sequence[str], now: int)
     again = [row for row in dead if newer.get(row.binding_id, 0) < row.golden_version]
     changes = [
         {
-            "state": State.PLANNED,
+            # Never answered: it may be there. UNKNOWN is sent again where that is harmless, else looked for first.
+            "state": State.UNKNOWN if row.cause == "unknown_outcome" else State.PLANNED,
             "attempts": 0,
             "run_id": run_id,
             "settled_run": None,
-            "not_before": now,
+            "not_before": max(now, row.not_before),
             "id": row.id,
             "was_state": State.DEAD,
         }
@@ -148,6 +149,14 @@ def reopen(conn: Connection, run_id: str, delivery_ids: Sequence[str], now: int)
     ]
     bulk.update(conn, delivery, changes, ["id", "was_state"])
     return {row.id for row in again}
+
+
+def _first_state(plan: Plan) -> State:
+    if plan.error:
+        return State.DEAD
+    if plan.doubted:
+        return State.UNKNOWN
+    return State.WAITING if plan.wait_on else State.PLANNED
 
 
 def _row(
@@ -165,7 +174,7 @@ def _row(
         "resource": resource,
         "sync": sync,
         "action": plan.action,
-        "state": State.DEAD if error else State.WAITING if plan.wait_on else State.PLANNED,
+        "state": _first_state(plan),
         "trace_id": plan.trace_id,
         "run_id": run_id,
         "settled_run": run_id if error else None,
@@ -176,7 +185,7 @@ def _row(
         "attempts": 0,
         "fence": 0,
         "not_before": now,
-        "wait_on": plan.wait_on,
+        "wait_on": None if plan.doubted else plan.wait_on,
         "planned_at": now,
         "parent": plan.parent,
         "body": store.seal(delivery, delivery_id, body),
