@@ -5,7 +5,7 @@ Only what differs becomes a delivery. A reference whose other end has no vendor 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -309,11 +309,7 @@ class _Planner:
         if not fields and not changed:
             self.obsolete.append(binding_id)
             return
-        origins = {
-            name: content["of"].get(canonical, [""])[0]
-            for name in fields
-            for canonical in self.part.canonical_fields.get(name, ())[:1]
-        }
+        origins = self._origins(content, fields)
         action = Action.UPSERT if fields or fresh else Action.ASSOCIATE
         plan = self._plan(row, mark, binding_id, action, fields, changed, origins, held, basis)
         plan.wait_on = wait_on
@@ -326,6 +322,15 @@ class _Planner:
             self.obsolete.append(plan.binding_id)
         else:
             self.plans.append(plan)
+
+    def _origins(self, content: dict[str, Any], fields: Collection[str]) -> dict[str, str]:
+        """Whose value each vendor field is: its member, the commonest one once (see `drafts.folded`)."""
+        of, canonical = content["of"], self.part.canonical_fields
+        members = {of[name][0] for name in of}
+        if len(members) == 1:
+            return {"": members.pop()}
+        said = {name: of.get(names[0]) or of.get("") for name in fields if (names := canonical.get(name))}
+        return {name: one[0] for name, one in said.items() if one}
 
     def _differs(self, name: str, value: Any, held: echo.Fields, unsure: set[str]) -> bool:
         if name in unsure:

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from kernel.errors import ThroughlineError
-from kernel.ids import derived_id, new_id
+from kernel.ids import beside, derived_id, new_id
 from kernel.ledger.states import State
 from kernel.store import Raced, Store, bulk
 from kernel.store.tables import binding, delivery
@@ -40,7 +40,7 @@ class Plan:
 
 def new_binding(golden_id: str, anchor: str, connection: str, resource: str, now: int) -> dict[str, Any]:
     """A primary seat for a golden record in a target. Its ext_key is fixed here, for good, and the same for the same seat."""
-    key = derived_id("binding", anchor, connection, resource)
+    key = beside(anchor, "binding", connection, resource)
     return {
         "id": key,
         "golden_id": golden_id,
