@@ -58,9 +58,7 @@ def _canonical(part: TargetPart, vendor_fields: set[str]) -> frozenset[str]:
 _NOTHING: tuple[Any, ...] = (None, "", [])
 
 
-def after_write(
-    state: Fields, part: TargetPart, sent: Mapping[str, Any], raw: Json | None
-) -> Fields:
+def after_write(state: Fields, part: TargetPart, sent: Mapping[str, Any], raw: Json | None) -> Fields:
     """The target state once our write was applied; `raw` is the object as the vendor answered, where it did."""
     new = dict(state)
     for name, value in sent.items():

@@ -12,11 +12,8 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-<<<<<<< HEAD
-from dead_letter import parking
-=======
 from connectors.base import WriteClass
->>>>>>> wt-k
+from dead_letter import parking
 from dead_letter.parking import Letter
 from journey import bindings, echo, observing, refused
 from journey.context import Context
@@ -28,13 +25,8 @@ from kernel.leases import hold
 from kernel.ledger import claims, plans
 from kernel.ledger.plans import Plan
 from kernel.records import Action
-<<<<<<< HEAD
-from kernel.store import again_on_race, bulk
-from kernel.store.tables import binding, delivery, dirty, golden, link, target_state
-=======
 from kernel.store import Raced, again_on_race, bulk
-from kernel.store.tables import binding, dirty, golden, link, target_state
->>>>>>> wt-k
+from kernel.store.tables import binding, delivery, dirty, golden, link, target_state
 from mappings import TargetPart
 
 BATCH = 1000

@@ -202,7 +202,9 @@ delivery = Table(
     _name("cause", True),
     Column("error", Text),
     _id("parent"),  # the delivery it replays
-    Column("body", Sealed),  # None once pruned; {"fields": …, "refs": {name: golden id}, "of": {vendor field: member; "": of the others}}
+    Column(
+        "body", Sealed
+    ),  # None once pruned; {"fields": …, "refs": {name: golden id}, "of": {vendor field: member; "": of the others}}
     Column("before", Sealed),  # the target fields it replaces
     Index("ix_delivery_due", "connection", "resource", "state", "not_before"),
     Index(
