@@ -12,8 +12,10 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from connectors.base import WriteClass
+from dead_letter import parking
 from dead_letter.parking import Letter
-from journey import bindings, echo, observing
+from journey import bindings, echo, observing, refused
 from journey.context import Context
 from journey.landing import mark_rows
 from journey.syncs import Route, Sync
@@ -23,11 +25,12 @@ from kernel.leases import hold
 from kernel.ledger import claims, plans
 from kernel.ledger.plans import Plan
 from kernel.records import Action
-from kernel.store import again_on_race, bulk
-from kernel.store.tables import binding, dirty, golden, link, target_state
+from kernel.store import Raced, again_on_race, bulk
+from kernel.store.tables import binding, delivery, dirty, golden, link, target_state
 from mappings import TargetPart
 
 BATCH = 1000
+_LOOKS = (WriteClass.IDEMPOTENCY_KEY, WriteClass.CONFLICT, WriteClass.SEARCH_FIRST)
 _ACTIONS = {"archive": Action.ARCHIVE, "clear": Action.CLEAR, "delete": Action.DELETE}
 
 
@@ -99,9 +102,12 @@ def _plan_batch(ctx: Context, sync: Sync, marks: Sequence[Any]) -> tuple[int, in
             planner.plan()
         seated = [row["golden_id"] for planner in planners for row in planner.new_bindings]
         children = _children(ctx, conn, seated)
+    letters = parking.rows(ctx.store, ctx.run_id, [each for planner in planners for each in planner.letters()])
 
     def work(conn: Connection) -> tuple[int, int]:
         planned = superseded = 0
+        if claims.pending(conn, scene.ids) != scene.pending:
+            raise Raced("another worker moved what was on its way to one of these records", cause="raced")
         for planner in planners:
             plans.add_bindings(conn, planner.new_bindings)
             bulk.upsert(conn, target_state, planner.new_states)
@@ -113,6 +119,9 @@ def _plan_batch(ctx: Context, sync: Sync, marks: Sequence[Any]) -> tuple[int, in
             )
             superseded += old
             planned += new
+            refused.overtaken(conn, planner.plans, ctx.store.clock.now())
+        written = {row.id for row in bulk.select_in(conn, delivery, "id", [each["about"] for each in letters], ["id"])}
+        parking.park(conn, [each for each in letters if each["about"] in written])
         bulk.delete(conn, dirty, [{"golden_id": m.golden_id, "sync": m.sync, "token": m.token} for m in marks])
         bulk.upsert(conn, dirty, children)
         return planned, superseded
@@ -143,11 +152,13 @@ class _Scene:
         self.seats: dict[tuple[str, str, str], list[Any]] = {}
         for row in bulk.select_in(conn, binding, "golden_id", {*golden_ids, *ends}, bindings.COLUMNS):
             self.seats.setdefault((row.golden_id, row.connection, row.resource), []).append(row)
-        ids = [row.id for rows in self.seats.values() for row in rows if row.golden_id in self.goldens]
+        self.ids = ids = [row.id for rows in self.seats.values() for row in rows if row.golden_id in self.goldens]
+        self.pending = claims.pending(conn, ids)
+        self.unsettled = claims.unsettled(conn, ctx.store, ids)
         columns = ["binding_id", "updated_at", "present", "fields"]
         self.states = {row.binding_id: row for row in bulk.select_in(conn, target_state, "binding_id", ids, columns)}
-        self.unsure = claims.open_fields(conn, ctx.store, ids)
         self.adoptable = observing.adoptable(ctx, conn, list(self.goldens))
+        self.refused = refused.Refused(ctx, conn, ids)
 
     def seat(self, golden_id: str, connection: str, resource: str) -> Any | None:
         """The binding that a golden record's writes to a target address, or the one that a person detached."""
@@ -276,10 +287,11 @@ class _Planner:
             rendered = self.part.render(content["data"])
         except Park as error:
             plan = self._plan(row, mark, binding_id, Action.UPSERT, {}, {}, {}, held, basis)
-            plan.error = error
-            self.plans.append(plan)
+            plan.error, plan.basis = error, self._now if plan.retry else basis  # asked for again: another letter
+            self._unless_refused(plan)
             return
-        unsure = self.scene.unsure.get(binding_id, set())
+        unsettled = self.scene.unsettled.get(binding_id, claims.Unsettled())
+        unsure = unsettled.fields
         fields = {name: value for name, value in rendered.items() if self._differs(name, value, held, unsure)}
         changed = {
             name: end
@@ -293,7 +305,15 @@ class _Planner:
         action = Action.UPSERT if fields or fresh else Action.ASSOCIATE
         plan = self._plan(row, mark, binding_id, action, fields, changed, origins, held, basis)
         plan.wait_on = wait_on
-        self.plans.append(plan)
+        plan.doubted = unsettled.doubted and self.spec.write_class in _LOOKS
+        self._unless_refused(plan)
+
+    def _unless_refused(self, plan: Plan) -> None:
+        """The same write again would be refused again: its letter stands until a person or a change cures it."""
+        if self.scene.refused.repeats(plan):
+            self.obsolete.append(plan.binding_id)
+        else:
+            self.plans.append(plan)
 
     def _origins(self, content: dict[str, Any], fields: Collection[str]) -> dict[str, str]:
         """Whose value each vendor field is: its member, the commonest one once (see `drafts.folded`)."""
@@ -384,4 +404,5 @@ class _Planner:
             origins=origins,
             before={name: echo.base(held[name]) for name in fields if name in held},
             basis=basis,
+            retry=mark.reason == "replay",
         )

@@ -24,10 +24,13 @@ _MOST_LOOKS = 8
 def reconcile_unknown(shard: Shard) -> int:
     """Settle what became due after the settle time; how many were looked at."""
     store = shard.ctx.store
+    if not shard.ever_asks:
+        return 0
 
     def claim(conn: Connection) -> list[Claimed]:
         now = store.clock.now()
-        rows = claims.due(conn, shard.connection, shard.resource, (State.UNKNOWN,), now, shard.spec.batch_size)
+        lost = {State.UNKNOWN: shard.asked(now)}
+        rows = claims.due(conn, shard.connection, shard.resource, lost, now, shard.spec.batch_size)
         return claims.take(conn, store, rows, State.RECONCILING, now)
 
     claimed = store.transact(claim, "reconcile.claim")

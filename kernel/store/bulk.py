@@ -92,7 +92,7 @@ def _fetch(conn: Connection, sql: str, values: tuple[Any, ...], columns: tuple[s
 
 @lru_cache(maxsize=512)
 def _row_type(columns: tuple[str, ...]) -> Any:
-    return namedtuple("Row", columns)  # type: ignore[misc]  # noqa: PYI024
+    return namedtuple("Row", columns)  # noqa: PYI024
 
 
 def _many(conn: Connection, sql: str, rows: Rows) -> int:

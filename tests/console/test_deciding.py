@@ -92,7 +92,7 @@ def test_two_people_are_merged_and_taken_apart_again(running: Company) -> None:
     assert told["verdicts"] == 1
     assert told["syncs"] == ["people"]
     assert _golden(running, "bob@globex.de") == _golden(running, "ada@acme.io") == merged
-    running.run("sync", "run", "people", "--no-flow")
+    running.run("sync", "run", "people", "--no-flow", code=None)  # HubSpot may refuse an address its duplicate holds
     shown = running.json("identity", "show", merged)
     decisions = [each for golden in shown["goldens"] for each in golden["decisions"]]
     assert ("must", "sam", "one person, two jobs") in [(each["kind"], each["by"], each["why"]) for each in decisions]
@@ -105,6 +105,8 @@ def test_two_people_are_merged_and_taken_apart_again(running: Company) -> None:
     assert _golden(running, "ada@acme.io") != _golden(running, "bob@globex.de")
     running.run("sync", "run", "people", "--no-flow")
     running.run("sync", "run", "people", "--no-flow")
+    names = {each["properties"]["email"] for each in running.box["hubspot"].state.all("contacts")}
+    assert names == {"ada@acme.io", "bob@globex.de"}
     assert _golden(running, "ada@acme.io") != _golden(running, "bob@globex.de"), "the verdict holds"
 
 
@@ -136,20 +138,21 @@ def test_wrong_verdicts_are_refused(settled: Company, line: list[str], told: str
 
 
 def test_running_again_writes_nothing(running: Company) -> None:
-    told = running.json("sync", "run", "--all", "--no-flow")["syncs"]
-    assert [each["state"] for each in told] == ["completed", "completed"]
-    assert all(each["outbound"]["applied"] == 0 for each in told)
-    assert sum(each["inbound"]["landed"] for each in told) == 0
+    second, third = (running.json("sync", "run", "--all", "--no-flow")["syncs"] for _ in range(2))
+    assert {each["state"] for each in second + third} == {"completed"}
+    assert {each["outbound"]["planned"] for each in second + third} == {0}
+    assert sum(each["inbound"]["landed"] for each in second) == 2  # what we wrote, read back: no edit
+    assert sum(each["inbound"]["landed"] for each in third) == 0
 
 
-def test_a_plan_shows_what_would_be_written_field_by_field(company: Company) -> None:
-    seed(company)
-    company.edit("flows/syncs/people.yaml", "  - {entity: contact, to: hubspot.contacts}\n", "")
-    company.run("activate")
-    company.run("check", "hubspot", "--fix", code=None)
-    company.run("sync", "run", "people", "--no-flow")
-    stripe = company.box["stripe"]
-    company.edit("flows/syncs/deals.yaml", "streams: [files.deals]", "streams: [files.deals, stripe.customers]")
-    assert stripe.state.all("customers")
-    plan = company.json("sync", "plan", "people")
-    assert plan["changes"] == []
+def test_a_plan_shows_what_would_be_written_field_by_field(running: Company) -> None:
+    ada, bob = _golden(running, "ada@acme.io"), _golden(running, "bob@globex.de")
+    running.run("identity", "merge", ada, bob, "--why", "one person")
+    (change,) = running.json("sync", "plan", "people", "--show-values")["changes"]
+    assert (change["target"], change["action"]) == ("hubspot.contacts", "upsert")
+    fields = {each["field"]: (each["before"], each["after"]) for each in change["fields"]}
+    assert {"Bob", "Ada King"} == set(fields["firstname"])
+    masked = running.run("sync", "plan", "people").stdout
+    assert "firstname" in masked
+    assert "Bob" not in masked
+    assert len(running.json("sync", "plan", "people")["changes"]) == 1, "a plan keeps nothing"
