@@ -71,8 +71,8 @@ def opened() -> Iterator[Context]:
     if not structlog.is_configured():  # a worker's own process: nobody has set the log up
         log.configure()
     store = open_store(settings.database_url, open_vault(settings.home, settings.key))
-    described = load_connections(settings.config / "connections.yaml")
-    connections = OpenConnections(store, described, os.environ, read_secret)
+    described = load_connections(settings.connections_file)
+    connections = OpenConnections(store, described, settings.variables(os.environ), read_secret)
     try:
         yield Context(store, activation.pins(store, settings.home, described), connections)
     finally:

@@ -42,7 +42,9 @@ def fill(home: Path, systems: Iterable[str], now: int | None = None) -> list[str
             continue
         draft.unlink(missing_ok=True)
         state = State(draft)
-        FILLERS[system](known[system](state), world, Calendar(state, now if now is not None else int(time.time())))
+        calendar = Calendar(state, now if now is not None else int(time.time()))
+        calendar.go(120)  # what a simulator itself puts there is as old
+        FILLERS[system](known[system](state), world, calendar)
         state.close()
         os.replace(draft, journal)
         filled.append(system)

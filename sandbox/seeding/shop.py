@@ -39,6 +39,7 @@ def fill(shopify: Simulator, world: World, calendar: Calendar) -> None:
     )
     bad["defaultEmailAddress"]["marketingUpdatedAt"] = dirt.NO_SUCH_DAY
     shopify.state.put("customers", bad["id"], bad)
+    _order(shopify, calendar, 1, bad, goods)  # it waits for its customer, who comes once somebody corrects that day
 
 
 def _customer(shopify: Simulator, calendar: Calendar, person: Person) -> Json:
