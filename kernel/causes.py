@@ -186,6 +186,24 @@ _VENDOR = (
         "Correct the connection's base_url.",
     ),
     Cause(
+        "private_host",
+        "vendor",
+        "A connection's host leads to an address that is not on the public internet; nothing was sent.",
+        "Correct the base URL, or its host's entry in the name service.",
+    ),
+    Cause(
+        "redirected",
+        "vendor",
+        "The receiver of an outgoing webhook answered with a redirect, which is never followed.",
+        "Set the connection's url to the address it redirects to.",
+    ),
+    Cause(
+        "unsubscribed",
+        "vendor",
+        "The receiver of an outgoing webhook answered 410 (or 404): it wants, or knows, no more deliveries.",
+        "Take its routes out of the sync, or correct the connection's url and run the sync again.",
+    ),
+    Cause(
         "foreign_host",
         "vendor",
         "A link of the vendor leads to another host; it is not followed.",
