@@ -280,7 +280,7 @@ def _letters(conn: Connection, object_ids: Sequence[str], delivery_ids: Sequence
         for row in bulk.select_in(conn, dead_letter, by, ids, names)
     }
     return [
-        {**row._mapping, "first_at": iso(row.first_at)}
+        {**row._asdict(), "first_at": iso(row.first_at)}
         for row in sorted(rows.values(), key=lambda each: (each.first_at, each.id))
     ]
 
@@ -291,7 +291,7 @@ def _runs(conn: Connection, story: Story) -> list[Told]:
     names = ["id", "kind", "sync", "state", "started_at", "flow_run"]
     rows = bulk.select_in(conn, run, "id", wanted, names)
     return [
-        {**row._mapping, "started_at": iso(row.started_at)} for row in sorted(rows, key=lambda each: each.started_at)
+        {**row._asdict(), "started_at": iso(row.started_at)} for row in sorted(rows, key=lambda each: each.started_at)
     ]
 
 

@@ -180,12 +180,6 @@ _VENDOR = (
         "Check the version with `throughline check <connection>` and report it with the request id.",
     ),
     Cause(
-        "redirected",
-        "vendor",
-        "The vendor's address leads elsewhere; redirects are not followed.",
-        "Correct the connection's base_url.",
-    ),
-    Cause(
         "private_host",
         "vendor",
         "A connection's host leads to an address that is not on the public internet; nothing was sent.",
@@ -194,8 +188,8 @@ _VENDOR = (
     Cause(
         "redirected",
         "vendor",
-        "The receiver of an outgoing webhook answered with a redirect, which is never followed.",
-        "Set the connection's url to the address it redirects to.",
+        "The address leads elsewhere; redirects are never followed.",
+        "Set the connection's base_url (or url) to the address it redirects to.",
     ),
     Cause(
         "unsubscribed",
