@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -93,10 +92,5 @@ def test_the_simulators_are_found_again_and_killed_they_come_back_where_they_wer
 
 
 def _wait_for_end(pid: int) -> None:
-    for _ in range(200):
-        try:
-            if os.waitpid(pid, os.WNOHANG)[0]:
-                return
-        except ChildProcessError:
-            return
-        time.sleep(0.02)
+    process = next(each for each in backstage._started if each.pid == pid)
+    process.wait(timeout=20)
