@@ -192,12 +192,6 @@ _VENDOR = (
         "Correct the base URL, or its host's entry in the name service.",
     ),
     Cause(
-        "redirected",
-        "vendor",
-        "The receiver of an outgoing webhook answered with a redirect, which is never followed.",
-        "Set the connection's url to the address it redirects to.",
-    ),
-    Cause(
         "unsubscribed",
         "vendor",
         "The receiver of an outgoing webhook answered 410 (or 404): it wants, or knows, no more deliveries.",
