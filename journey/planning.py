@@ -87,7 +87,7 @@ def _marks(ctx: Context, sync: Sync, entity: str, limit: int) -> list[Any]:
     query = (
         select(dirty)
         .where(dirty.c.sync == sync.name, dirty.c.entity == entity)
-        .order_by(dirty.c.golden_id)
+        .order_by(dirty.c.token, dirty.c.golden_id)
         .limit(limit)
     )
     with ctx.store.read() as conn:

@@ -180,16 +180,16 @@ _VENDOR = (
         "Check the version with `throughline check <connection>` and report it with the request id.",
     ),
     Cause(
-        "redirected",
-        "vendor",
-        "The vendor's address leads elsewhere; redirects are not followed.",
-        "Correct the connection's base_url.",
-    ),
-    Cause(
         "private_host",
         "vendor",
         "A connection's host leads to an address that is not on the public internet; nothing was sent.",
         "Correct the base URL, or its host's entry in the name service.",
+    ),
+    Cause(
+        "redirected",
+        "vendor",
+        "The address leads elsewhere; redirects are never followed.",
+        "Set the connection's base_url (or url) to the address it redirects to.",
     ),
     Cause(
         "unsubscribed",

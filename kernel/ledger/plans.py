@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from kernel.errors import ThroughlineError
-from kernel.ids import beside, derived_id, new_id
+from kernel.ids import beside, content_hash, new_id
 from kernel.ledger.states import State
 from kernel.store import Raced, Store, bulk
 from kernel.store.tables import binding, delivery
@@ -62,26 +62,10 @@ def add_bindings(conn: Connection, rows: Sequence[dict[str, Any]]) -> None:
         raise Raced("another worker bound one of these records", cause="raced")
 
 
-def op_key(connection: str, resource: str, plan: Plan) -> str:
+def op_key(plan: Plan) -> str:
     """Derived, so that planning again from the same facts is the same write: it is never made twice."""
-    body = _body_hash(plan)
-    return derived_id(
-        "op",
-        connection,
-        resource,
-        plan.binding_id,
-        plan.action,
-        str(plan.golden_version),
-        plan.mapping,
-        str(plan.basis),
-        body,
-    )
-
-
-def _body_hash(plan: Plan) -> str:
-    """Hash of what the plan would change."""
-    from_fields = sorted((name, repr(value)) for name, value in plan.fields.items())
-    return derived_id("body", repr(from_fields), repr(sorted(plan.refs.items())))
+    facts = [plan.binding_id, str(plan.action), plan.golden_version, plan.mapping, plan.basis, plan.fields, plan.refs]
+    return content_hash(facts)
 
 
 def add_plans(
@@ -94,12 +78,13 @@ def add_plans(
     if not plans:
         return 0, 0
     now = store.clock.now()
-    keyed = {op_key(connection, resource, plan): plan for plan in plans}
-    known = {row.op_key: row.id for row in bulk.select_in(conn, delivery, "op_key", keyed, ["op_key", "id"])}
+    keyed = {op_key(plan): plan for plan in plans}
+    bindings = [plan.binding_id for plan in plans]
+    known = {row.op_key: row.id for row in bulk.select_in(conn, delivery, "binding_id", bindings, ["op_key", "id"])}
     again = [known[key] for key, plan in keyed.items() if plan.retry and plan.error is None and key in known]
     revived = reopen(conn, run_id, again, now)
     fresh = {key: plan for key, plan in keyed.items() if key not in known}
-    superseded = supersede(conn, run_id, [plan.binding_id for plan in fresh.values()])
+    superseded = supersede(conn, run_id, [plan.binding_id for plan in fresh.values()]) if known else 0
     rows = [_row(store, run_id, sync, connection, resource, key, plan, now) for key, plan in fresh.items()]
     if rows and bulk.insert_new(conn, delivery, rows) != len(rows):
         raise Raced("another worker planned one of these records", cause="raced")
