@@ -272,6 +272,8 @@ class _Planner:
         if not fields and not changed:
             self.obsolete.append(binding_id)
             return
+        if self.spec.whole:
+            fields, changed = {**rendered, **fields}, refs
         origins = self._origins(content, fields)
         action = Action.UPSERT if fields or fresh else Action.ASSOCIATE
         plan = self._plan(row, mark, binding_id, action, fields, changed, origins, held, basis)
