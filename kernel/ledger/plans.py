@@ -86,18 +86,27 @@ def _body_hash(plan: Plan) -> str:
 def add_plans(
     conn: Connection, store: Store, run_id: str, sync: str, connection: str, resource: str, plans: Sequence[Plan]
 ) -> tuple[int, int]:
-    """Write deliveries; (planned, superseded). A plan that already exists, in whatever state, is not written again."""
+    """Write deliveries; (planned, superseded). A plan that already exists is not written again, unless it was superseded."""
     if not plans:
         return 0, 0
     now = store.clock.now()
-    keyed = {op_key(connection, resource, plan): plan for plan in plans}
-    known = {row.op_key for row in bulk.select_in(conn, delivery, "op_key", keyed, ["op_key"])}
-    fresh = {key: plan for key, plan in keyed.items() if key not in known}
+    fresh = _fresh(conn, {op_key(connection, resource, plan): plan for plan in plans})
     superseded = supersede(conn, run_id, [plan.binding_id for plan in fresh.values()])
     rows = [_row(store, run_id, sync, connection, resource, key, plan, now) for key, plan in fresh.items()]
     if rows and bulk.insert_new(conn, delivery, rows) != len(rows):
         raise Raced("another worker planned one of these records", cause="raced")
     return len(rows), superseded
+
+
+def _fresh(conn: Connection, keyed: dict[str, Plan]) -> dict[str, Plan]:
+    """The plans that do not exist yet. One that was superseded and is wanted after all is planned again under a next key."""
+    fresh: dict[str, Plan] = {}
+    while keyed:
+        known = {row.op_key: row for row in bulk.select_in(conn, delivery, "op_key", keyed, ["op_key", "id", "state"])}
+        fresh |= {key: plan for key, plan in keyed.items() if key not in known}
+        ended = {key: row.id for key, row in known.items() if row.state == State.SUPERSEDED}
+        keyed = {derived_id("again", key, row_id): keyed[key] for key, row_id in ended.items()}
+    return fresh
 
 
 def supersede(conn: Connection, run_id: str, binding_ids: Sequence[str]) -> int:
