@@ -6,8 +6,46 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 PAGE = 100
-_FIRST = "Ann Bo Carla Dmitri Elena Farid Grace Hugo Ines Jonas Keiko Liam Maya Noor Oskar Priya Quinn Rosa Sven Tara".split()
-_LAST = "Abbott Baker Castro Dietrich Evans Fischer Garcia Hansen Ito Jensen Kumar Lopez Meyer Novak Olsen Park".split()
+_FIRST = [
+    "Ann",
+    "Bo",
+    "Carla",
+    "Dmitri",
+    "Elena",
+    "Farid",
+    "Grace",
+    "Hugo",
+    "Ines",
+    "Jonas",
+    "Keiko",
+    "Liam",
+    "Maya",
+    "Noor",
+    "Oskar",
+    "Priya",
+    "Quinn",
+    "Rosa",
+    "Sven",
+    "Tara",
+]
+_LAST = [
+    "Abbott",
+    "Baker",
+    "Castro",
+    "Dietrich",
+    "Evans",
+    "Fischer",
+    "Garcia",
+    "Hansen",
+    "Ito",
+    "Jensen",
+    "Kumar",
+    "Lopez",
+    "Meyer",
+    "Novak",
+    "Olsen",
+    "Park",
+]
 _TITLES = ["Buyer", "Chief Financial Officer", "Developer", "Head of Operations", "Marketing Manager", "Office Manager"]
 _STAGES = ["subscriber", "lead", "marketingqualifiedlead", "opportunity", "customer"]
 _PLACES = [

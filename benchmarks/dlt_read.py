@@ -51,9 +51,7 @@ def run(job: str, home: Path, url: str, since_ms: int) -> None:
             ],
         }
     )
-    hub = dlt.destinations.sqlalchemy(
-        dlt_jobs.engine(home), create_primary_keys=True, create_unique_indexes=True
-    )
+    hub = dlt.destinations.sqlalchemy(dlt_jobs.engine(home), create_primary_keys=True, create_unique_indexes=True)
     dlt_jobs.pipeline("read", home, hub).run(source).raise_on_failed_jobs()
 
 

@@ -142,7 +142,9 @@ class Report:
 
 def machine() -> str:
     """Processor, cores, memory."""
-    cpu = next((text.partition(":")[2].strip() for text in _lines("/proc/cpuinfo") if text.startswith("model name")), "")
+    cpu = next(
+        (text.partition(":")[2].strip() for text in _lines("/proc/cpuinfo") if text.startswith("model name")), ""
+    )
     memory = next((int(text.split()[1]) for text in _lines("/proc/meminfo") if text.startswith("MemTotal")), 0)
     return f"{os.cpu_count()} cores {cpu or platform.machine()}, {memory / 2**20:.0f} GiB"
 

@@ -64,14 +64,25 @@ class Bench:
         }.get(job, [("dlt_read", job)])
         runs = []
         for module, *options in steps:
-            command = [str(THEIR_PYTHON), "-m", f"benchmarks.{module}", *options, "--home", str(home), "--url", self.url]
+            command = [
+                str(THEIR_PYTHON),
+                "-m",
+                f"benchmarks.{module}",
+                *options,
+                "--home",
+                str(home),
+                "--url",
+                self.url,
+            ]
             runs.append(measure(command, ROOT, _environment()))
         cpu, wall, peak = sum(r.cpu_s for r in runs), sum(r.wall_s for r in runs), max(r.peak_mb for r in runs)
         return Measured(cpu, wall, peak, runs[0].load, "")
 
     def _note(self, engine: str, job: str, records: int, measured: Measured) -> None:
         self.report.add(engine, job, records, measured)
-        cost = f"{measured.cpu_s / records * 1e6:,.0f} µs CPU a record, {measured.wall_s:.1f} s, {measured.peak_mb:.0f} MB"
+        cost = (
+            f"{measured.cpu_s / records * 1e6:,.0f} µs CPU a record, {measured.wall_s:.1f} s, {measured.peak_mb:.0f} MB"
+        )
         console.print(f"{job:8} {engine:12} {cost}", highlight=False)
 
     def _sizes(self, job: str, ours: Path, theirs: Path) -> None:
@@ -160,7 +171,9 @@ def memory(home: Path, write: bool) -> None:
         shutil.rmtree(folder)
     if write and PAGE.exists():
         page = PAGE.read_text().partition(_MEMORY_HEAD)[0]
-        _write_page(f"{page}{_MEMORY_HEAD}\n{time.strftime('%Y-%m-%d')}, `make bench-memory`:\n\n" + "\n".join(lines) + "\n")
+        _write_page(
+            f"{page}{_MEMORY_HEAD}\n{time.strftime('%Y-%m-%d')}, `make bench-memory`:\n\n" + "\n".join(lines) + "\n"
+        )
 
 
 def _told() -> str:

@@ -44,7 +44,7 @@ class Desk:
     @cached_property
     def described(self) -> dict[str, ConnectionSettings]:
         """The connections of connections.yaml."""
-        path = self.settings.config / "connections.yaml"
+        path = self.settings.connections_file
         if not path.exists():
             example = self.settings.config / "connections.example.yaml"
             raise BadSetting(f"there is no {path}; copy {example.name} to it and name your accounts")
@@ -53,7 +53,7 @@ class Desk:
     @cached_property
     def connections(self) -> OpenConnections:
         """The connections, each opened when it is first needed."""
-        return OpenConnections(self.store, self.described, self.environment)
+        return OpenConnections(self.store, self.described, self.settings.variables(self.environment))
 
     @cached_property
     def pins(self) -> Pins:
@@ -99,10 +99,19 @@ def desk(screen: Screen) -> Iterator[Desk]:
     """A desk from the environment, with logging set up."""
     opened = Desk(Settings.from_environment(), os.environ)
     _log_to_file(opened.settings, screen)
+    _say_whose_home(opened.settings, screen)
     try:
         yield opened
     finally:
         opened.close()
+
+
+def _say_whose_home(settings: Settings, screen: Screen) -> None:
+    own = settings.config / "connections.yaml"
+    if settings.is_demo and own.exists():
+        screen.warn(
+            f"{settings.home} holds the demo: {own} is not used; for your accounts set another THROUGHLINE_HOME"
+        )
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> Usage:

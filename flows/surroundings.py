@@ -11,12 +11,14 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 
+import structlog
 from prefect.blocks.system import Secret
 
 from journey import activation
 from journey.connecting import OpenConnections
 from journey.context import Context
 from journey.syncing import Watcher
+from kernel import log
 from kernel.errors import BadSetting
 from kernel.ids import new_id
 from kernel.settings import Settings, load_connections
@@ -60,9 +62,11 @@ def opened() -> Iterator[Context]:
         yield replace(brought, run_id=new_id())
         return
     settings = Settings.from_environment()
+    if not structlog.is_configured():  # a worker's own process: nobody has set the log up
+        log.configure()
     store = open_store(settings.database_url, open_vault(settings.home, settings.key))
-    described = load_connections(settings.config / "connections.yaml")
-    connections = OpenConnections(store, described, os.environ, read_secret)
+    described = load_connections(settings.connections_file)
+    connections = OpenConnections(store, described, settings.variables(os.environ), read_secret)
     try:
         yield Context(store, activation.pins(store, settings.home, described), connections)
     finally:

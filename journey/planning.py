@@ -5,7 +5,7 @@ Only what differs becomes a delivery. A reference whose other end has no vendor 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -13,8 +13,9 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from connectors.base import WriteClass
+from dead_letter import parking
 from dead_letter.parking import Letter
-from journey import bindings, echo, observing
+from journey import bindings, echo, observing, refused
 from journey.context import Context
 from journey.landing import mark_rows
 from journey.syncs import Route, Sync
@@ -25,7 +26,7 @@ from kernel.ledger import claims, plans
 from kernel.ledger.plans import Plan
 from kernel.records import Action
 from kernel.store import Raced, again_on_race, bulk
-from kernel.store.tables import binding, dirty, golden, link, target_state
+from kernel.store.tables import binding, delivery, dirty, golden, link, target_state
 from mappings import TargetPart
 
 BATCH = 1000
@@ -101,6 +102,7 @@ def _plan_batch(ctx: Context, sync: Sync, marks: Sequence[Any]) -> tuple[int, in
             planner.plan()
         seated = [row["golden_id"] for planner in planners for row in planner.new_bindings]
         children = _children(ctx, conn, seated)
+    letters = parking.rows(ctx.store, ctx.run_id, [each for planner in planners for each in planner.letters()])
 
     def work(conn: Connection) -> tuple[int, int]:
         planned = superseded = 0
@@ -117,6 +119,9 @@ def _plan_batch(ctx: Context, sync: Sync, marks: Sequence[Any]) -> tuple[int, in
             )
             superseded += old
             planned += new
+            refused.overtaken(conn, planner.plans, ctx.store.clock.now())
+        written = {row.id for row in bulk.select_in(conn, delivery, "id", [each["about"] for each in letters], ["id"])}
+        parking.park(conn, [each for each in letters if each["about"] in written])
         bulk.delete(conn, dirty, [{"golden_id": m.golden_id, "sync": m.sync, "token": m.token} for m in marks])
         bulk.upsert(conn, dirty, children)
         return planned, superseded
@@ -153,6 +158,7 @@ class _Scene:
         columns = ["binding_id", "updated_at", "present", "fields"]
         self.states = {row.binding_id: row for row in bulk.select_in(conn, target_state, "binding_id", ids, columns)}
         self.adoptable = observing.adoptable(ctx, conn, list(self.goldens))
+        self.refused = refused.Refused(ctx, conn, ids)
 
     def seat(self, golden_id: str, connection: str, resource: str) -> Any | None:
         """The binding that a golden record's writes to a target address, or the one that a person detached."""
@@ -282,8 +288,8 @@ class _Planner:
             rendered = self.part.render(content["data"])
         except Park as error:
             plan = self._plan(row, mark, binding_id, Action.UPSERT, {}, {}, {}, held, basis)
-            plan.error = error
-            self.plans.append(plan)
+            plan.error, plan.basis = error, self._now if plan.retry else basis  # asked for again: another letter
+            self._unless_refused(plan)
             return
         unsettled = self.scene.unsettled.get(binding_id, claims.Unsettled())
         unsure = unsettled.fields
@@ -296,16 +302,28 @@ class _Planner:
         if not fields and not changed:
             self.obsolete.append(binding_id)
             return
-        origins = {
-            name: content["of"].get(canonical, [""])[0]
-            for name in fields
-            for canonical in self.part.canonical_fields.get(name, ())[:1]
-        }
+        origins = self._origins(content, fields)
         action = Action.UPSERT if fields or fresh else Action.ASSOCIATE
         plan = self._plan(row, mark, binding_id, action, fields, changed, origins, held, basis)
         plan.wait_on = wait_on
         plan.doubted = unsettled.doubted and self.spec.write_class in _LOOKS
-        self.plans.append(plan)
+        self._unless_refused(plan)
+
+    def _unless_refused(self, plan: Plan) -> None:
+        """The same write again would be refused again: its letter stands until a person or a change cures it."""
+        if self.scene.refused.repeats(plan):
+            self.obsolete.append(plan.binding_id)
+        else:
+            self.plans.append(plan)
+
+    def _origins(self, content: dict[str, Any], fields: Collection[str]) -> dict[str, str]:
+        """Whose value each vendor field is: its member, the commonest one once (see `drafts.folded`)."""
+        of, canonical = content["of"], self.part.canonical_fields
+        members = {of[name][0] for name in of}
+        if len(members) == 1:
+            return {"": members.pop()}
+        said = {name: of.get(names[0]) or of.get("") for name in fields if (names := canonical.get(name))}
+        return {name: one[0] for name, one in said.items() if one}
 
     def _differs(self, name: str, value: Any, held: echo.Fields, unsure: set[str]) -> bool:
         if name in unsure:
@@ -387,4 +405,5 @@ class _Planner:
             origins=origins,
             before={name: echo.base(held[name]) for name in fields if name in held},
             basis=basis,
+            retry=mark.reason == "replay",
         )

@@ -59,7 +59,7 @@ def _result(shard: Shard, claimed: Claimed, hits: Sequence[SourceRecord]) -> Set
         name not in observed or observed[name] == value or shard.part.same(name, observed[name], value)
         for name, value in wanted.items()
     ):
-        fields = echo.after_write({}, shard.part, wanted, claimed.body.get("of", {}), hit.raw)
+        fields = echo.after_write({}, shard.part, wanted, hit.raw)
         return Settled(claimed, State.APPLIED, "found", vendor_id=hit.id, fields=fields)
     return Settled(
         claimed, State.PLANNED, "differs", vendor_id=hit.id, not_before=now, generation=claimed.generation + 1

@@ -142,7 +142,7 @@ def applied(shard: Shard, sent: Sent, held: echo.Fields) -> Settled:
     claimed, outcome = sent.claimed, sent.outcome
     body = claimed.body
     raw = outcome.record.raw if outcome.record is not None else None
-    fields = echo.after_write(held, shard.part, body["fields"], body.get("of", {}), raw)
+    fields = echo.after_write(held, shard.part, body["fields"], raw)
     for name, end in body["refs"].items():
         fields[f"→{name}"] = {"sent": end}
     gone = claimed.action in (Action.DELETE, Action.ARCHIVE)

@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, Row, select
 
+from journey.drafts import unfolded
 from journey.finding import Found
 from kernel import documents
 from kernel.clock import iso
@@ -151,7 +152,7 @@ def _golden(
         "caused_by": row.trace_id,
         "created_at": iso(row.created_at),
         "updated_at": iso(row.updated_at),
-        "fields": _fields(content["data"], content["of"]),
+        "fields": _fields(content["data"], unfolded(content["of"], content["data"])),
         "members": _members(mine),
         "decisions": _decisions(conn, [row.id, *(each.id for each in mine)]),
         "bindings": [_seat(each) for each in seats if each.golden_id == row.id],

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from kernel.errors import ThroughlineError
-from kernel.ids import derived_id, new_id
+from kernel.ids import beside, derived_id, new_id
 from kernel.ledger.states import State
 from kernel.store import Raced, Store, bulk
 from kernel.store.tables import binding, delivery
@@ -33,13 +33,14 @@ class Plan:
     wait_on: str | None = None
     doubted: bool = False  # an earlier send was given up unanswered: look what is there before this one is sent
     parent: str | None = None
+    retry: bool = False  # a person asked for it: a dead delivery that is the same write is made again
     error: ThroughlineError | None = None  # it cannot be rendered for this target: dead from the start
     id: str = field(default_factory=new_id)
 
 
 def new_binding(golden_id: str, anchor: str, connection: str, resource: str, now: int) -> dict[str, Any]:
     """A primary seat for a golden record in a target. Its ext_key is fixed here, for good, and the same for the same seat."""
-    key = derived_id("binding", anchor, connection, resource)
+    key = beside(anchor, "binding", connection, resource)
     return {
         "id": key,
         "golden_id": golden_id,
@@ -86,27 +87,38 @@ def _body_hash(plan: Plan) -> str:
 def add_plans(
     conn: Connection, store: Store, run_id: str, sync: str, connection: str, resource: str, plans: Sequence[Plan]
 ) -> tuple[int, int]:
-    """Write deliveries; (planned, superseded). A plan that already exists is not written again, unless it was superseded."""
+    """Write deliveries; (planned, superseded). A plan that already exists is not written again, unless it was superseded.
+
+    One that a person asks for again, and that died, lives again: same key, same body.
+    """
     if not plans:
         return 0, 0
     now = store.clock.now()
-    fresh = _fresh(conn, {op_key(connection, resource, plan): plan for plan in plans})
+    fresh, known = _fresh(conn, {op_key(connection, resource, plan): plan for plan in plans})
+    again = [row_id for row_id, plan in known.items() if plan.retry and plan.error is None]
+    revived = reopen(conn, run_id, again, now)
     superseded = supersede(conn, run_id, [plan.binding_id for plan in fresh.values()])
     rows = [_row(store, run_id, sync, connection, resource, key, plan, now) for key, plan in fresh.items()]
     if rows and bulk.insert_new(conn, delivery, rows) != len(rows):
         raise Raced("another worker planned one of these records", cause="raced")
-    return len(rows), superseded
+    return len(rows) + len(revived), superseded
 
 
-def _fresh(conn: Connection, keyed: dict[str, Plan]) -> dict[str, Plan]:
-    """The plans that do not exist yet. One that was superseded and is wanted after all is planned again under a next key."""
+def _fresh(conn: Connection, keyed: dict[str, Plan]) -> tuple[dict[str, Plan], dict[str, Plan]]:
+    """The plans that do not exist yet, by key, and those that do, by id.
+
+    One that was superseded and is wanted after all is planned again under a next key.
+    """
     fresh: dict[str, Plan] = {}
+    there: dict[str, Plan] = {}
     while keyed:
-        known = {row.op_key: row for row in bulk.select_in(conn, delivery, "op_key", keyed, ["op_key", "id", "state"])}
+        rows = bulk.select_in(conn, delivery, "op_key", keyed, ["op_key", "id", "state"])
+        known = {row.op_key: row for row in rows}
         fresh |= {key: plan for key, plan in keyed.items() if key not in known}
+        there |= {row.id: keyed[key] for key, row in known.items() if row.state != State.SUPERSEDED}
         ended = {key: row.id for key, row in known.items() if row.state == State.SUPERSEDED}
         keyed = {derived_id("again", key, row_id): keyed[key] for key, row_id in ended.items()}
-    return fresh
+    return fresh, there
 
 
 def supersede(conn: Connection, run_id: str, binding_ids: Sequence[str]) -> int:

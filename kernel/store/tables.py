@@ -80,7 +80,7 @@ member = Table(
     _at("arrival", False),
     Column("active", SmallInteger, nullable=False),
     Column("keys", Text, nullable=False),  # JSON [[kind, keyed hash], …]
-    Column("data", Sealed, nullable=False),  # {"data": …, "at": {field: instant}, "ours": [field]}
+    Column("data", Sealed, nullable=False),  # {"data": …, "at": {field: instant; "": of the others}, "ours": [field]}
 )
 
 golden = Table(
@@ -98,7 +98,7 @@ golden = Table(
     Column("gone", SmallInteger, nullable=False),  # no active member
     _at("created_at", False),
     _at("updated_at", False),
-    Column("data", Sealed, nullable=False),  # {"data": …, "of": {field: [member, instant]}}
+    Column("data", Sealed, nullable=False),  # {"data": …, "of": {field: [member, instant]; "": of the others}}
     Index(None, "entity"),
 )
 
@@ -160,7 +160,7 @@ target_state = Table(
     _id("binding_id", primary_key=True),
     _at("updated_at", False),
     Column("present", SmallInteger, nullable=False),  # the object is there, as far as we saw
-    Column("fields", Sealed, nullable=False),  # {vendor field: {"sent": v, "seen": v, "of": member}}
+    Column("fields", Sealed, nullable=False),  # {vendor field: {"sent": v, "seen": v}}
 )
 
 dirty = Table(
@@ -202,7 +202,9 @@ delivery = Table(
     _name("cause", True),
     Column("error", Text),
     _id("parent"),  # the delivery it replays
-    Column("body", Sealed),  # None once pruned; {"fields": …, "refs": {name: golden id}, "of": {vendor field: member}}
+    Column(
+        "body", Sealed
+    ),  # None once pruned; {"fields": …, "refs": {name: golden id}, "of": {vendor field: member; "": of the others}}
     Column("before", Sealed),  # the target fields it replaces
     Index("ix_delivery_due", "connection", "resource", "state", "not_before"),
     Index(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+
 import pytest
 
 from console.masking import MASK
 from tests.console.conftest import Company
-
 
 READING = [
     ("status", 1),

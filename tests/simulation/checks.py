@@ -77,9 +77,7 @@ class Guard:
 
     def _written_ahead(self, item: WriteItem) -> None:
         op_key, _, generation = item.idempotency_key.rpartition("-g")
-        row = self.db.execute(
-            "SELECT state, generation, attempts FROM delivery WHERE op_key = ?", (op_key,)
-        ).fetchone()
+        row = self.db.execute("SELECT state, generation, attempts FROM delivery WHERE op_key = ?", (op_key,)).fetchone()
         if row is None or row[0] != "INFLIGHT" or str(row[1]) != generation:
             self.broken.append(f"I1: a request left while its row was {row and row[0]}")
 

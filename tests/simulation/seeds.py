@@ -110,7 +110,10 @@ class Seed:
 
     def _connect(self) -> dict[str, Any]:
         kind = self.vendor.write_class
-        written = {"contacts": writable("contacts", kind, company="companies"), "companies": writable("companies", kind)}
+        written = {
+            "contacts": writable("contacts", kind, company="companies"),
+            "companies": writable("companies", kind),
+        }
         crm = TargetConnector(self.vendor, written, self.faults)
         crm.watch = self.guard
         return {
