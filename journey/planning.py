@@ -234,8 +234,8 @@ class _Planner:
 
     def _leave(self, row: Any, mark: Any, seat: Any, policy: str) -> None:
         state = self.scene.states.get(seat.id)
-        self.obsolete.append(seat.id)
         if policy == "keep" or state is None or not state.present or seat.vendor_id is None:
+            self.obsolete.append(seat.id)
             return
         held = self.ctx.store.open(target_state, seat.id, state.fields)
         fields = (
@@ -244,6 +244,7 @@ class _Planner:
             else {}
         )
         if policy == "clear" and not fields:
+            self.obsolete.append(seat.id)
             return
         self.plans.append(self._plan(row, mark, seat.id, _ACTIONS[policy], fields, {}, {}, held, state.updated_at))
 
