@@ -64,6 +64,10 @@ class WriteSpec:
     settle: timedelta = timedelta(seconds=60)  # last possible send -> a miss in `find` proves "not applied"
     key_window: timedelta | None = None  # class B: how long the vendor remembers a key, less a margin
     max_processing: timedelta = timedelta(seconds=60)  # a request sent this long ago can no longer land
+    whole: bool = False  # a write tells the whole record, not only what differs
+    schedule: tuple[
+        timedelta, ...
+    ] = ()  # the waits between attempts, where the protocol names them; none: the engine's
 
 
 @dataclass(frozen=True, slots=True)

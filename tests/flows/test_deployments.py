@@ -6,12 +6,14 @@ from typing import Any
 
 import httpx
 import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows import Server, deploy, limits
+from flows.publish import publish
 from flows.running import FLOWS
 from kernel import documents
 from tests.conftest import ROOT
-from tests.flows.conftest import Api
+from tests.flows.conftest import Api, Office
 
 LISTED: list[dict[str, Any]] = documents.parse((ROOT / "prefect.yaml").read_text(), file="prefect.yaml").value[
     "deployments"
@@ -62,6 +64,17 @@ def test_a_run_with_a_wrong_parameter_is_refused(api: Api, deployed: dict[str, d
 def test_the_limit_is_there_before_it_is_used_strictly(api: Api, deployed: dict[str, dict[str, Any]]) -> None:
     answer = httpx.get(f"{api.server.api}/v2/concurrency_limits/{limits.RUNS}", timeout=20)
     assert answer.json()["limit"] == limits.MOST_RUNS
+
+
+def test_a_workers_run_without_the_limit_does_not_pass_silently(office: Office, api: Api) -> None:
+    url = f"{api.server.api}/v2/concurrency_limits/{limits.RUNS}"
+    with temporary_settings({PREFECT_API_URL: api.server.api}):
+        limits.ensure()
+        assert publish(return_state=True).name == "Completed"
+        httpx.delete(url, timeout=20).raise_for_status()
+        assert publish(return_state=True).name == "Failed"
+        limits.ensure()
+    assert [run.state for run in office.runs("publish")] == ["completed"]
 
 
 def _run(api: Api, deployment: dict[str, Any], what: dict[str, Any]) -> str:
