@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from kernel.errors import ThroughlineError
-from kernel.ids import beside, content_hash, new_id
+from kernel.ids import beside, content_hash, derived_id, new_id
 from kernel.ledger.states import State
 from kernel.store import Raced, Store, bulk
 from kernel.store.tables import binding, delivery
