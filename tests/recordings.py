@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import re
@@ -38,8 +39,9 @@ def exchanges(folder: Path) -> Iterator[Exchange]:
         for place, one in enumerate(json.loads(file.read_text())["exchanges"]):
             path, _, query = one["path"].partition("?")
             body = one.get("request_body")
-            if isinstance(body, str) and body[:1] in "{[":
-                body = json.loads(body)
+            if isinstance(body, str) and body[:1] in ("{", "["):
+                with contextlib.suppress(ValueError):  # some are lines of JSON, or CSV
+                    body = json.loads(body)
             told = one.get("query") or {}
             asked = {**dict(parse_qsl(query)), **(dict(parse_qsl(told)) if isinstance(told, str) else told)}
             yield Exchange(

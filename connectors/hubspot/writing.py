@@ -170,8 +170,9 @@ class Writer:
                 self._outcomes.fail([place], UNTOLD)
 
     def _applied(self) -> Indexed:
-        """The items that were applied, with the vendor's id."""
-        return [(index, replace(item, vendor_id=vendor_id)) for index, item, vendor_id in self._outcomes.applied()]
+        """The items with references that were applied, with the vendor's id."""
+        applied = self._outcomes.applied()
+        return [(index, replace(item, vendor_id=vendor_id)) for index, item, vendor_id in applied if item.refs]
 
     def _with_ids(self, items: Indexed) -> Indexed:
         """The items with the vendor's id, looked up by our key where it is not known; those not there are parked."""

@@ -138,9 +138,7 @@ class Salesforce(Connector):
         """What is read: the wanted fields that this org has and shows to the connection's user."""
         live = {told["name"] for told in self._describe(resource)["fields"]}
         wanted = (*FIELDS[resource], *self.settings.fields.get(resource, ()), self.settings.key_field)
-        return ["Id", "SystemModstamp", "IsDeleted"][: 2 if resource == "User" else 3] + [
-            name for name in dict.fromkeys(wanted) if name in live
-        ]
+        return [name for name in dict.fromkeys(("Id", "SystemModstamp", "IsDeleted", *wanted)) if name in live]
 
     def _describe(self, resource: str, *, again: bool = False) -> dict[str, Any]:
         if again or resource not in self._described:

@@ -11,7 +11,7 @@ from connectors.http import Answer, Http
 from connectors.salesforce.api import Org
 from connectors.salesforce.schema import LOOKUPS, source_record
 from connectors.verdicts import fated
-from kernel.errors import Park, Retry, ThroughlineError
+from kernel.errors import Park, Retry, ThroughlineError, Unknown
 from kernel.records import Action, Json, WriteItem, WriteOutcome
 
 
@@ -59,7 +59,8 @@ class Writer:
         """Pair the results with the items by their order; an answer of another length says nothing about any."""
         results = answer.json()
         if not isinstance(results, list) or len(results) != len(items):
-            raise answer.unreadable("the answer has another number of results than the request has records")
+            told = "the answer has another number of results than the request has records"
+            raise Unknown(told, cause="wrong_length", status=answer.status, request_id=answer.request_id)
         for (index, item), told in zip(items, results, strict=True):
             gone = item.action is Action.DELETE and _codes(told) == ["ENTITY_IS_DELETED"]
             if told.get("success") or gone:
@@ -74,7 +75,7 @@ class Writer:
         verdicts = self._http.verdicts
         verdict, code = verdicts.judge(400, told)
         assert verdict is not None
-        facts = {"status": answer.status, "request_id": answer.request_id, "trace_id": item.trace_id}
+        facts: dict[str, Any] = {"status": answer.status, "request_id": answer.request_id, "trace_id": item.trace_id}
         if code == "DUPLICATE_VALUE" and any(self._key in str(error.get("message")) for error in told["errors"]):
             # Someone inserted the same key in the same moment; the next try finds and updates it.
             return Retry("the key was being inserted at the same time", cause="locked", **facts)

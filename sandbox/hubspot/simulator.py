@@ -121,7 +121,8 @@ class HubSpot(Simulator):
 
     def authorize(self, request: Request) -> Response | None:
         """A bearer token, but for the token endpoint itself."""
-        return None if request.url.path == "/oauth/v1/token" else super().authorize(request)
+        open_to_all = request.url.path == "/oauth/v1/token"
+        return None if open_to_all or super().authorize(request) is None else self.error(401)
 
     def sign(self, hook: Json, body: bytes) -> dict[str, str]:
         """Signature v3 with the app's secret, over the URI as HubSpot decodes it."""

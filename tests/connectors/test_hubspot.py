@@ -29,10 +29,9 @@ def box() -> Iterator[Box]:
 def vendor(box: Box) -> Simulator:
     simulator = box["hubspot"]
     assert isinstance(simulator, Simulator)
-    url = simulator.base_url
     simulator.__dict__.clear()
     Simulator.__init__(simulator)  # a new account behind the same port: starting a server per test costs too much
-    simulator.base_url = url
+    simulator.base_url = f"http://127.0.0.1:{box.ports['hubspot']}"
     return simulator
 
 
