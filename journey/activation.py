@@ -22,10 +22,18 @@ from kernel.store import Store
 
 def check(folder: Path, connections: Mapping[str, ConnectionSettings]) -> Pins:
     """Load every document below a folder and hold it against what the connectors can do; all that is wrong is told at once."""
-    known = {system: tuple(cls.resources) for system, cls in find_connectors().items()}
-    found = load(folder, connections, known=known)
+    found = load(folder, connections, known=known_resources(folder))
     _check_writes(found.syncs, {name: settings.system for name, settings in connections.items()})
     return found
+
+
+def known_resources(folder: Path) -> dict[str, tuple[str, ...]]:
+    """By system, the resources its connector declares; one that has them from its connection (files) has those that are mapped."""
+    return {
+        system: tuple(cls.resources)
+        or tuple(path.stem for path in sorted((folder / "mappings" / system).glob("*.yaml")))
+        for system, cls in find_connectors().items()
+    }
 
 
 def load(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,6 +10,7 @@ from sqlalchemy import Connection
 
 from dead_letter import parking
 from dead_letter.parking import Letter
+from dedup import Verdict
 from journey import bindings, linking
 from journey.classifying import News
 from journey.context import Context
@@ -40,6 +42,8 @@ class Batch:
     bound: dict[str, str] = field(default_factory=dict)  # object id -> golden id of its binding
     exits: set[str] = field(default_factory=set)  # objects that a filter now keeps out
     vanished: list[str] = field(default_factory=list)  # bound objects that the vendor says are gone
+    reviewed: list[Member] = field(default_factory=list)  # stored members that a person's verdicts place anew
+    verdicts: list[Verdict] = field(default_factory=list)  # those verdicts, written with this batch
 
 
 @dataclass(slots=True)
@@ -90,8 +94,13 @@ def version_row(ctx: Context, news: News, state: str, mapping: str, rule: str | 
     }
 
 
-def land(ctx: Context, batch: Batch, checkpoint: dict[str, Any] | None) -> None:
-    """Write the batch and, in the same transaction, the checkpoint. Raises Raced where another worker was faster."""
+def land(
+    ctx: Context,
+    batch: Batch,
+    checkpoint: dict[str, Any] | None,
+    also: Callable[[Connection], None] | None = None,
+) -> None:
+    """Write the batch and, in the same transaction, the checkpoint and what `also` writes. Raises Raced where another worker was faster."""
     with ctx.store.read() as conn:
         writes = _compute(ctx, conn, batch)
 
@@ -101,15 +110,17 @@ def land(ctx: Context, batch: Batch, checkpoint: dict[str, Any] | None) -> None:
         _write_rest(ctx, conn, batch, writes)
         if checkpoint is not None:
             bulk.upsert(conn, checkpoint_table, [checkpoint])
+        if also is not None:
+            also(conn)
 
     ctx.store.transact(work, "land")
 
 
 def _compute(ctx: Context, conn: Connection, batch: Batch) -> _Writes:
     writes = _Writes()
-    for entity in dict.fromkeys(each.entity for each in batch.members):
+    for entity in dict.fromkeys(each.entity for each in [*batch.members, *batch.reviewed]):
         drafts = [each for each in batch.members if each.entity == entity]
-        placement = _placement(ctx, conn, entity, drafts, batch.bound)
+        placement = _placement(ctx, conn, entity, drafts, batch)
         vacated = {was for each, was in placement.before.items() if was and was != placement.members[each].golden_id}
         moved = [m for m in placement.members.values() if m.golden_id != placement.before[m.id]]
         touched = list({each.id: each for each in [*drafts, *moved]}.values())
@@ -132,12 +143,13 @@ def _compute(ctx: Context, conn: Connection, batch: Batch) -> _Writes:
     return writes
 
 
-def _placement(ctx: Context, conn: Connection, entity: str, drafts: list[Member], bound: dict[str, str]) -> Placement:
+def _placement(ctx: Context, conn: Connection, entity: str, drafts: list[Member], batch: Batch) -> Placement:
     if entity in ctx.pins.rules.entities:
-        return place(ctx, conn, entity, drafts, bound)
+        reviewed = [each for each in batch.reviewed if each.entity == entity]
+        return place(ctx, conn, entity, [*drafts, *reviewed], batch.bound, batch.verdicts)
     placement = Placement({d.id: d for d in drafts}, {d.id: d.golden_id for d in drafts})
     for draft in drafts:  # transactions and events: the record is its object's, or the one we wrote that object from
-        draft.golden_id = draft.golden_id or bound.get(draft.object_id) or derived_id("golden", draft.id)
+        draft.golden_id = draft.golden_id or batch.bound.get(draft.object_id) or derived_id("golden", draft.id)
         placement.component[draft.golden_id] = draft.golden_id
     return placement
 
@@ -216,7 +228,7 @@ def _write_placement(ctx: Context, conn: Connection, placement: Placement) -> No
         {"merged_into": new, "gone": 1, "updated_at": now, "id": old} for old, new in placement.forwards.items()
     ]
     bulk.update(conn, golden, forwards, ["id"])
-    decisions = [(old, new, "merged", "shared keys") for old, new in placement.forwards.items()]
+    decisions = [(old, new, "merged", placement.why) for old, new in placement.forwards.items()]
     decisions += [(a, b, "refused", why) for a, b, why in placement.refused]
     rows = [_decision(entity, kind, a, b, why, now) for entity in entities for a, b, kind, why in decisions]
     bulk.insert_new(conn, decision, rows)

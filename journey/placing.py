@@ -32,10 +32,21 @@ class Placement:
     seen_keys: dict[KeyHash, int] = field(default_factory=dict)  # -> how many more members carry it
     hot: set[KeyHash] = field(default_factory=set)
     refused: list[tuple[str, str, str]] = field(default_factory=list)  # (a, b, why)
+    why: str = "shared keys"  # golden records were merged
 
 
-def place(ctx: Context, conn: Connection, entity: str, drafts: Sequence[Member], bound: dict[str, str]) -> Placement:
-    """`drafts`: new and changed members of one master entity; `bound`: object id -> golden id of its binding."""
+def place(
+    ctx: Context,
+    conn: Connection,
+    entity: str,
+    drafts: Sequence[Member],
+    bound: dict[str, str],
+    verdicts: Sequence[Verdict] = (),
+) -> Placement:
+    """`drafts`: new and changed members of one master entity; `bound`: object id -> golden id of its binding.
+
+    `verdicts`: what a person says now about pairs of drafts, on top of what is stored.
+    """
     placement = Placement(
         members={draft.id: draft for draft in drafts}, before={draft.id: draft.golden_id for draft in drafts}
     )
@@ -43,8 +54,11 @@ def place(ctx: Context, conn: Connection, entity: str, drafts: Sequence[Member],
     known = _known_keys(conn, drafts)
     hot = {key for key, (_, seen) in known.items() if _is_hot(rules, key, seen)}
     homes = _homes(conn, drafts, bound)
-    groups = _groups(drafts, known, hot, homes, bound)
+    groups = _groups(drafts, known, hot, homes, bound, verdicts)
     whole = _load(ctx.store, conn, entity, {component for group in groups for component in group.components}, placement)
+    for verdict in verdicts:
+        whole.verdicts.setdefault(verdict.a, []).append(verdict)
+        placement.why = "a person's verdict"
     hot |= _hot_keys(conn, rules, [each for group in whole.members.values() for each in group], known)
     for group in groups:
         _resolve_group(conn, group, rules, hot, whole, placement)
@@ -94,8 +108,9 @@ def _groups(
     hot: set[KeyHash],
     homes: dict[str, str],
     bound: dict[str, str],
+    verdicts: Sequence[Verdict],
 ) -> list[_Group]:
-    """Union the drafts that share a key or a component. A draft that shares nothing is a group of its own."""
+    """Union the drafts that share a key, a component or a verdict. A draft that shares nothing is a group of its own."""
     parent: dict[str, str] = {}
 
     def root(token: str) -> str:
@@ -112,6 +127,8 @@ def _groups(
             *(f"{kind}\x1f{digest}" for kind, digest in draft.keys if (kind, digest) not in hot),
         ]:
             parent[root(token)] = root(draft.id)
+    for verdict in verdicts:
+        parent[root(verdict.a)] = root(verdict.b)
     groups: dict[str, _Group] = {}
     for draft in drafts:
         group = groups.setdefault(root(draft.id), _Group([], set()))

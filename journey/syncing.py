@@ -28,9 +28,14 @@ def run_sync(ctx: Context, sync: Sync, watcher: Watcher | None = None, flow_run:
     with runs.recorded(ctx, "sync", sync.name, flow_run) as run:
         for stream in sync.streams:
             read_one(run, stream, watch)
-        planning.plan_sync(run.ctx, sync)
-        deliver_rest(run, sync, watch)
+        plan_and_deliver(run, sync, watch)
     return run
+
+
+def plan_and_deliver(run: Run, sync: Sync, watch: Watcher) -> None:
+    """Plan what is dirty for the sync and deliver what is due."""
+    planning.plan_sync(run.ctx, sync)
+    deliver_rest(run, sync, watch)
 
 
 def read_one(

@@ -40,8 +40,8 @@ def test_a_post_sent_five_times_is_acknowledged_five_times_and_lands_once(world:
     assert answers == [200] * 5
     assert len(world.rows("receipt")) == 1
     counts = Counts()
-    assert receiving.process(forms, counts) == 1
-    assert receiving.process(forms, counts) == 0
+    assert receiving.process(forms, counts).processed == 1
+    assert receiving.process(forms, counts).processed == 0
     assert counts.inbound.landed == 1
     assert [golden["email"] for golden in world.golden()] == ["ann@acme.io"]
 
@@ -84,5 +84,5 @@ def test_a_receipt_stays_readable_when_the_secrets_changed(world: World, forms: 
     receiving.accept(world.store, world, "web_form", _post(world, "ann@acme.io"))
     other = {"origins": ["https://www.other.example"]}
     world.systems["web_form"] = open_connector(WebForm, other, connection="web_form", clock=world.clock)  # type: ignore[assignment]
-    assert receiving.process(replace(forms), Counts()) == 1
+    assert receiving.process(replace(forms), Counts()).processed == 1
     assert len(world.golden()) == 1

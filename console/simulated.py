@@ -1,0 +1,31 @@
+"""connections.yaml for the simulators: their addresses, and their credentials by the names of variables, as for real accounts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+_SECRETS = {"stripe": "api_key", "hubspot": "access_token", "salesforce": "access_token", "zendesk": "oauth_token"}
+_ADDRESSES = {"salesforce": "instance_url"}
+
+
+def connections(urls: Mapping[str, str]) -> dict[str, Any]:
+    """What connections.yaml says of simulators at these addresses; each connection is named like its system."""
+    return {
+        "connections": {system: {"system": system, "settings": settings(system, url)} for system, url in urls.items()}
+    }
+
+
+def settings(system: str, url: str) -> dict[str, Any]:
+    """The settings of one simulated account."""
+    return {_ADDRESSES.get(system, "base_url"): url, _SECRETS.get(system, "token"): {"env": variable(system)}}
+
+
+def variable(system: str) -> str:
+    """The environment variable that holds the simulator's credential."""
+    return f"SANDBOX_{system.upper()}_TOKEN"
+
+
+def environment(tokens: Mapping[str, str]) -> dict[str, str]:
+    """The variables that `settings` names, from system -> credential."""
+    return {variable(system): token for system, token in tokens.items()}

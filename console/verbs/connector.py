@@ -1,0 +1,83 @@
+"""`throughline connector`: list, new."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from connectors import find_connectors
+from connectors.base import Connector, Resource
+from console.rendering import Screen, table
+from console.scaffolding import scaffold
+from console.verb import Json, verb
+from kernel.settings import CHECKOUT
+
+app = typer.Typer(help="The systems that can be connected.", no_args_is_help=True)
+
+
+@app.command("list")
+@verb
+def list_(screen: Screen, json: Json = False) -> None:
+    """Every connector with its resources, how each is read and written, and its settings."""
+    found = [described(cls) for cls in find_connectors().values()]
+    screen.answer({"connectors": found})
+    rows = [
+        [c["system"] if n == 0 else "", r["resource"], r["reads"], r["writes"], ", ".join(r["actions"]), r["deletes"]]
+        for c in found
+        for n, r in enumerate(c["resources"])
+    ]
+    screen.show(table(["system", "resource", "read", "written", "actions", "deletes"], rows))
+
+
+def described(cls: type[Connector]) -> dict[str, Any]:
+    """A connector's declarations, as data."""
+    return {
+        "system": cls.system,
+        "about": (cls.Settings.__doc__ or "").strip(),
+        "resources": [_resource(resource) for resource in cls.resources.values()],
+        "settings": [_setting(name, field) for name, field in cls.Settings.model_fields.items()],
+        "limits": [{"calls": limit.calls, "seconds": limit.per} for limit in cls.limits],
+    }
+
+
+def _resource(resource: Resource) -> dict[str, Any]:
+    spec = resource.write
+    reads = "" if not resource.readable else "by change" if resource.incremental else "whole"
+    return {
+        "resource": resource.name,
+        "reads": reads,
+        "backfill": resource.backfill,
+        "deletes": str(resource.deletes),
+        "writes": ""
+        if spec is None
+        else f"class {spec.write_class} ({spec.write_class.name.lower().replace('_', ' ')})",
+        "actions": [] if spec is None else sorted(str(action) for action in spec.actions),
+        "batch_size": None if spec is None else spec.batch_size,
+        "ext_field": None if spec is None else spec.ext_field,
+        "references": {} if spec is None else dict(spec.references),
+    }
+
+
+def _setting(name: str, field: Any) -> dict[str, Any]:
+    kind = str(field.annotation)
+    secret = "Secret" in kind
+    default = None if field.is_required() or secret else field.default
+    return {"name": name, "required": field.is_required(), "secret": secret, "default": default}
+
+
+@app.command("new")
+@verb
+def new(
+    screen: Screen,
+    name: Annotated[str, typer.Argument(help="The system, in lower case, such as pipedrive or google_ads.")],
+    root: Annotated[Path, typer.Option("--root", help="The checkout to write into.")] = CHECKOUT,
+    json: Json = False,
+) -> None:
+    """Write a connector, a mapping, a simulator, a test and a page that work, to be made the vendor's own."""
+    paths = [str(path.relative_to(root)) for path in scaffold(name).write(root)]
+    screen.answer({"system": name, "files": paths})
+    for path in paths:
+        screen.say(path)
+    screen.say(f"They work as they are: pytest tests/connectors/test_{name}.py. Make them the vendor's, fact by fact.")
