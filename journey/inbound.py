@@ -313,7 +313,9 @@ class _Surroundings:
             return ()
         own = {name: value for name, value in new.data.items() if name not in new.ours} if new.ours else new.data
         entity, hashed = new.entity, self.ctx.store.vault.keyed_hash
-        return tuple([(kind, hashed(f"{entity}:{kind}", value)) for kind, value in rules.for_entity(entity).linking(own)])
+        return tuple(
+            [(kind, hashed(f"{entity}:{kind}", value)) for kind, value in rules.for_entity(entity).linking(own)]
+        )
 
     def _echo(self, item: News, entity: str) -> frozenset[str] | None:
         bound = self._bindings.get(item.object_id)
