@@ -105,7 +105,7 @@ def test_published_vectors() -> None:
 @pytest.mark.parametrize("port", ["", ":443", ":8443"])
 def test_twilio_signs_with_or_without_the_port(port: str) -> None:
     signed, seen = f"https://in.acme.example{port}/hooks/one", "https://in.acme.example/hooks/one"
-    header = {"x-twilio-signature": b64(mac("t", signed.encode(), SHA1()))}
+    header = {"x-twilio-signature": b64(mac("t", signed.encode(), SHA1()))}  # noqa: S303 - the vendor's choice
     if port != ":8443":
         check("twilio", "t", header, b"", seen)
     check("twilio", "t", header, b"", signed)
