@@ -119,6 +119,13 @@ class Connector(ABC):
     def build_http(cls, settings: Any, **options: Any) -> Http:
         """The connection's Http: base URL, auth, verdicts. `options` (connection, clock, budget, transport) pass."""
 
+    def declared(self, resource: str) -> Resource:
+        """What is declared of a resource. Raises Stop, naming the resources there are, for one that is not."""
+        if resource not in self.resources:
+            known = ", ".join(self.resources)
+            raise Stop(f"{self.system} has no resource {resource}; it has: {known}", cause="unknown_resource")
+        return self.resources[resource]
+
     @abstractmethod
     def check(self) -> list[Check]:
         """Reach the account: credentials, permissions per resource, clock, version. Never raises for a bad answer."""

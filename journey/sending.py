@@ -156,7 +156,13 @@ def applied(shard: Shard, sent: Sent, held: echo.Fields) -> Settled:
     )
 
 
-def failed(shard: Shard, sent: Sent) -> Settled:
+def missing(sent: Sent) -> bool:
+    """The vendor says that the object we address is not there (any more)."""
+    known = sent.claimed.vendor_id is not None
+    return known and sent.error is not None and sent.error.fate is Fate.PARK and sent.error.cause == "not_found"
+
+
+def failed(shard: Shard, sent: Sent, held: echo.Fields) -> Settled:
     """The next state of a delivery that was not applied, by the fate of its error."""
     claimed, error = sent.claimed, sent.error
     assert error is not None
@@ -171,6 +177,10 @@ def failed(shard: Shard, sent: Sent) -> Settled:
     # Where an earlier send of the same was never answered, what is said of this one says nothing about that one.
     again = State.UNKNOWN if claimed.doubtful else State.PLANNED
     given_up = {**told, "cause": "unknown_outcome"} if claimed.doubtful else told
+    if missing(sent) and claimed.action in (Action.DELETE, Action.ARCHIVE):
+        return Settled(claimed, State.NO_OP, "gone already", fields={}, present=False, **told)
+    if missing(sent):
+        return Settled(claimed, State.DEAD, "missing", fields=held, present=False, **told)
     if error.fate is Fate.PARK:
         return Settled(claimed, State.DEAD, "refused", not_before=now, **given_up)
     if error.fate is Fate.UNKNOWN:
