@@ -126,6 +126,11 @@ class Connector(ABC):
             raise Stop(f"{self.system} has no resource {resource}; it has: {known}", cause="unknown_resource")
         return self.resources[resource]
 
+    def key_path(self, resource: str) -> tuple[str, ...]:
+        """Where an object that was read carries our key; () where it carries none."""
+        spec = self.declared(resource).write
+        return tuple(spec.ext_field.split(".")) if spec is not None else ()
+
     @abstractmethod
     def check(self) -> list[Check]:
         """Reach the account: credentials, permissions per resource, clock, version. Never raises for a bad answer."""

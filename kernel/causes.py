@@ -286,6 +286,12 @@ _JOURNEY = (
         "Find out why the parent is not there (its own dead letter, its route's `when:`), then replay; or take it out of `requires:`.",
     ),
     Cause(
+        "bound_elsewhere",
+        "send",
+        "The vendor wrote to an object that another golden record is bound to: it holds two of our records for one.",
+        "Merge the two golden records (`throughline identity merge`), or part the objects at the vendor; then replay with --mode remap.",
+    ),
+    Cause(
         "unknown_outcome",
         "send",
         "It could not be found out whether the write was applied; sending it again blindly might double it.",

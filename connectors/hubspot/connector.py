@@ -96,6 +96,10 @@ class HubSpot(Connector):
             return self._owners(since or {})
         return self._reader(resource).pages(since, window)
 
+    def key_path(self, resource: str) -> tuple[str, ...]:
+        """Where an object that was read carries our key."""
+        return ("properties", self.settings.key_property)
+
     def fetch(self, resource: str, ids: Sequence[str]) -> list[SourceRecord]:
         """Objects by id; one that HubSpot merged away comes back as a tombstone beside its survivor."""
         if resource == "owners":

@@ -93,6 +93,10 @@ class Salesforce(Connector):
         reader = Reader(self._org, resource, fields, settings.lookback, self.http.clock, self.http.connection)
         return reader.pages(since, window)
 
+    def key_path(self, resource: str) -> tuple[str, ...]:
+        """Where an object that was read carries our key."""
+        return (self.settings.key_field,)
+
     def fetch(self, resource: str, ids: Sequence[str]) -> list[SourceRecord]:
         """Records by id; one that is not there comes back as a tombstone."""
         found: list[SourceRecord] = []

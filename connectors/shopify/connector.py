@@ -151,6 +151,10 @@ class Shopify(Connector):
             if last:
                 return
 
+    def key_path(self, resource: str) -> tuple[str, ...]:
+        """Where an object that was read carries our key."""
+        return ("metafields", self.settings.key_namespace, self.settings.key_name)
+
     def fetch(self, resource: str, ids: Sequence[str]) -> list[SourceRecord]:
         """By global id, whatever the search index holds."""
         shape = self._shape(resource)
