@@ -22,7 +22,7 @@ class ZendeskPractice(Practice):
     secret = "webhook_secrets"
     keyed = "external_id"
     links: ClassVar[Mapping[str, str]] = {"organization": "organization_id", "requester": "requester_id"}
-    writing = ("POST", r"^/api/v2/users")
+    writing = ("POST", r"^/api/v2/RESOURCE")
     reading = ("GET", r"/incremental/users/cursor")
     edit: ClassVar[Mapping[str, str]] = {"users": "name", "organizations": "name", "tickets": "subject"}
     written: ClassVar[Mapping[str, Written]] = {

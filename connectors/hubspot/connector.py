@@ -15,11 +15,12 @@ from pydantic import SecretStr
 
 from connectors.auth import BearerAuth, Token, TokenAuth
 from connectors.base import Connector, Resource
+from connectors.batches import refusing
 from connectors.budget import Limit
 from connectors.http import Answer, Http, PageGuard
 from connectors.hubspot.api import Crm
 from connectors.hubspot.reading import Reader
-from connectors.hubspot.schema import BATCH, PROPERTIES, REQUIRED, RESOURCES, VERDICTS, source_record
+from connectors.hubspot.schema import BATCH, PROPERTIES, READ_ONLY, REQUIRED, RESOURCES, VERDICTS, source_record
 from connectors.hubspot.settings import Settings
 from connectors.hubspot.webhook import delivered, verify
 from connectors.hubspot.writing import Writer
@@ -114,7 +115,8 @@ class HubSpot(Connector):
         """Upsert by our key, update by id, archive, associate; at most 100 items of one action."""
         if self.declared(resource).write is None:
             return super().write(resource, batch)
-        return Writer(self._crm, self.http, resource, self.settings.key_property).write(batch)
+        writer = Writer(self._crm, self.http, resource, self.settings.key_property)
+        return refusing(READ_ONLY, batch, writer.write)
 
     def find(self, resource: str, ext_keys: Sequence[str]) -> dict[str, list[SourceRecord]]:
         """By our unique property through batch/read, which does not lag as the search index does."""

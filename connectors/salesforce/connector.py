@@ -13,6 +13,7 @@ from typing import Any, ClassVar, cast
 
 from connectors.auth import BearerAuth, Token, TokenAuth
 from connectors.base import Connector, Resource
+from connectors.batches import refusing
 from connectors.http import Answer, Http
 from connectors.oauth import fetch_token
 from connectors.salesforce.api import Org
@@ -110,8 +111,12 @@ class Salesforce(Connector):
         """Upsert by our key, update by id, delete; at most 200 items of one action."""
         if self.declared(resource).write is None:
             return super().write(resource, batch)
-        fields = self._fields(resource) if self.settings.read_back else []
-        return Writer(self._org, self.http, resource, self.settings.key_field, fields).write(batch)
+
+        def send(rest: Sequence[WriteItem]) -> list[WriteOutcome]:
+            fields = self._fields(resource) if self.settings.read_back else []
+            return Writer(self._org, self.http, resource, self.settings.key_field, fields).write(rest)
+
+        return refusing(READ_ONLY, batch, send)
 
     def find(self, resource: str, ext_keys: Sequence[str]) -> dict[str, list[SourceRecord]]:
         """By our external id; SOQL reads the database itself, it does not lag."""

@@ -8,12 +8,22 @@ from typing import Any
 
 from connectors import connector_for
 from connectors.base import Resource
-from console.conformance import reaching, streams  # their checks register when they are imported
+from console.conformance import (
+    doubt,
+    mapped,
+    reaching,
+    receiving,
+    refusals,
+    secrecy,
+    streams,
+    trouble,
+    writing,
+)  # their checks register when they are imported
 from console.conformance.checks import CHECKS, Case, Check, NotHere, Report, Result, Unmet
 from console.conformance.ground import Ground, grounds
 from kernel.errors import ThroughlineError
 
-GROUPS = (reaching, streams)
+GROUPS = (reaching, streams, writing, refusals, doubt, trouble, receiving, secrecy, mapped)
 
 
 def cases(system: str) -> list[Case]:
