@@ -34,7 +34,9 @@ class HubSpotPractice(Practice):
     token_path = "/oauth/v1/token"
     edit: ClassVar[Mapping[str, str]] = {
         **dict.fromkeys(("companies", "products", "line_items"), "name"),
-        **{"contacts": "firstname", "deals": "dealname", "tickets": "subject"},
+        "contacts": "firstname",
+        "deals": "dealname",
+        "tickets": "subject",
     }
     written: ClassVar[Mapping[str, Written]] = {
         "contacts": Written(

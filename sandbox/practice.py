@@ -37,6 +37,7 @@ class Written:
     adopts: bool = False  # … and then the object that has it becomes ours, if no other key of ours is in it
     parent: tuple[str, str] = ("", "")  # a reference, and the resource it is practised with
     calls: int = 3  # requests that a full batch may cost
+    alone: bool = False  # each item goes in a request of its own
 
 
 class Practice:

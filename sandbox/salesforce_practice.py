@@ -31,7 +31,11 @@ class SalesforcePractice(Practice):
     token_path = "/services/oauth2/token"
     edit: ClassVar[Mapping[str, str]] = {
         **dict.fromkeys(("Account", "Opportunity", "Product2"), "Name"),
-        **{"Contact": "FirstName", "Lead": "FirstName", "Case": "Subject", "Task": "Subject", "User": "FirstName"},
+        "Contact": "FirstName",
+        "Lead": "FirstName",
+        "Case": "Subject",
+        "Task": "Subject",
+        "User": "FirstName",
     }
     written: ClassVar[Mapping[str, Written]] = {
         "Account": Written(

@@ -34,7 +34,7 @@ class ZendeskPractice(Practice):
             {"name": ""}, {}, {}, "name", calls=6),
         "tickets": Written(
             {"subject": "Ticket {n}", "description": "It broke", "priority": "high", "status": "open"}, {"subject": "Other"}, "priority",
-            {"type": "no-such-type"}, {}, {"priority": "no-such-priority"}, parent=_ORGANIZATION, calls=20),
+            {"type": "no-such-type"}, {}, {"priority": "no-such-priority"}, parent=_ORGANIZATION, calls=20, alone=True),
     }  # fmt: skip
 
     def settings(self) -> Json:

@@ -57,6 +57,16 @@ class HubSpot(Connector):
     Settings = Settings
     resources: ClassVar[Mapping[str, Resource]] = RESOURCES
     limits = (Limit(100, 10.0),)
+    setup = (
+        "Settings → Integrations → Private Apps: create an app with the scopes below, and take its access token.",
+        "Per object type, a single-line text property `throughline_key` that requires unique values.",
+        "For webhooks: the app's client secret, and subscriptions to the object types that are read.",
+    )
+    permissions = tuple(
+        scope
+        for name in PROPERTIES
+        for scope in (f"crm.objects.{name}.read", f"crm.objects.{name}.write", f"crm.schemas.{name}.read")
+    )
 
     def __init__(self, settings: Any, http: Http) -> None:
         """See `connectors.open_connector`."""

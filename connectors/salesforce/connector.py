@@ -44,6 +44,12 @@ class Salesforce(Connector):
     system = "salesforce"
     Settings = Settings
     resources: ClassVar[Mapping[str, Resource]] = RESOURCES
+    setup = (
+        "Setup → App Manager: a connected app with the client credentials flow, run as an integration user.",
+        "Per written object, a text field `Throughline_Key__c`: External ID, Unique, visible to that user.",
+        "A permission set for that user with the permissions below.",
+    )
+    permissions = ("API Enabled", "Read, Create, Edit, Delete on each written object", "Read on User")
 
     def __init__(self, settings: Any, http: Http) -> None:
         """See `connectors.open_connector`."""

@@ -90,6 +90,12 @@ class Shopify(Connector):
     """Customers and products both ways, orders (with lines and refunds) as a source."""
 
     system = "shopify"
+    setup = (
+        "Settings → Apps and sales channels → Develop apps: an app with the scopes below; take its Admin API token.",
+        "Settings → Custom data: for customers and products, a definition `throughline.ext_key` of the type ID.",
+        "For webhooks: the app's client secret, and subscriptions to the topics of what is read.",
+    )
+    permissions = tuple(dict.fromkeys(scope for shape in SHAPES.values() for scope in shape.scopes))
     Settings = ShopifySettings
     resources: ClassVar = {
         "customers": _resource(

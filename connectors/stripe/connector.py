@@ -65,6 +65,11 @@ class Stripe(Connector):
     resources: ClassVar[Mapping[str, Resource]] = RESOURCES
     # 25 a second per endpoint, live and sandbox (docs.stripe.com/rate-limits).
     limits: ClassVar[Sequence[Limit]] = (Limit(25, 1.0),)
+    setup = (
+        "In the Dashboard, Developers → API keys: create a restricted key with the permissions below.",
+        "For webhooks, Developers → Webhooks: add an endpoint, and take its signing secret (whsec_…).",
+    )
+    permissions = ("Customers: write", "Events: read", *(f"{name}: read" for name in TYPES if name != "customers"))
 
     def __init__(self, settings: StripeSettings, http: Http) -> None:
         super().__init__(settings, http)

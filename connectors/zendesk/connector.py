@@ -96,6 +96,11 @@ class Zendesk(Connector):
     system = "zendesk"
     Settings = ZendeskSettings
     limits: ClassVar = (Limit(400, 60.0),)
+    setup = (
+        "Admin Center → Apps and integrations → APIs: an API token of an admin, or an OAuth client's token.",
+        "For webhooks, Admin Center → Webhooks: subscribe to the events, and take the signing secret.",
+    )
+    permissions = ("role admin (incremental exports)", "read", "write")
     resources: ClassVar = {
         "users": _resource(
             "users", ("last_login_at", "last_active", "permanently_deleted"), _by_external_id("users", Action.ARCHIVE)

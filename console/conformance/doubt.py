@@ -97,4 +97,3 @@ def not_sent(g: Ground, resource: str) -> None:
     nobody = g.open(**{g.practice.address: "http://127.0.0.1:9"})
     error = g.write(nobody, resource, [g.item(resource)])[0].error
     expect(error is not None and error.fate is Fate.RETRY, f"nobody at the address: {error and error.fate}, not retry")
-

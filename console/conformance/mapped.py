@@ -39,7 +39,9 @@ def writes(g: Ground, resource: str) -> None:
         never = named & (spec.read_only | {spec.ext_field})
         expect(not never, f"{entity.name} writes {', '.join(sorted(never))}, which are never sent")
         unknown = set(target.references.values()) - set(spec.references)
-        expect(not unknown, f"{entity.name} writes references the connector does not know: {', '.join(sorted(unknown))}")
+        expect(
+            not unknown, f"{entity.name} writes references the connector does not know: {', '.join(sorted(unknown))}"
+        )
 
 
 @check("mapping.round_trip", per="writable")

@@ -49,7 +49,11 @@ def tampering(g: Ground, resource: str) -> None:
     """One changed byte, a foreign secret, a missing, cut or rubbish signature: refused, and nothing but refused."""
     connector, (request, *_) = _ground(g)
     body = request.body
-    for told, changed in (("a changed byte", bytes([body[0] ^ 1]) + body[1:]), ("a byte more", body + b" "), ("no body", b"")):
+    for told, changed in (
+        ("a changed byte", bytes([body[0] ^ 1]) + body[1:]),
+        ("a byte more", body + b" "),
+        ("no body", b""),
+    ):
         _refused(connector, replace(request, body=changed), told)
     _refused(connector, replace(request, body=b"\xff\xfe" + body), "a body that is no text")
     foreign = _lower(g.practice.sign(request.url, body, "whsec_Zm9yZWlnbg=="))
@@ -108,7 +112,18 @@ def handshake(g: Ground, resource: str) -> None:
 def nonsense(g: Ground, resource: str) -> None:
     """Signed nonsense is refused as such or taken for nothing; it never crashes the receiver."""
     connector, (request, *_) = _ground(g)
-    for body in (b"", b"{}", b"[]", b"null", b"[1]", b'"x"', b"\xff\xfe", b'{"data":null}', b"[" * 20_000, b'{"id":' + b"9" * 5_000 + b"}"):
+    for body in (
+        b"",
+        b"{}",
+        b"[]",
+        b"null",
+        b"[1]",
+        b'"x"',
+        b"\xff\xfe",
+        b'{"data":null}',
+        b"[" * 20_000,
+        b'{"id":' + b"9" * 5_000 + b"}",
+    ):
         signed = {**request.headers, **_lower(g.practice.sign(request.url, body))}
         try:
             delivered = connector.webhook(replace(request, body=body, headers=signed))

@@ -85,12 +85,16 @@ def taken(g: Ground, resource: str) -> None:
         same(outcome.vendor_id, stranger, f"the object that was adopted ({outcome.error})")
         same(g.ours(resource, item.ext_key), [stranger], "the objects with our key")
     else:
-        expect(outcome.error is not None and outcome.error.cause == "conflict", f"a taken {facts.taken}: {outcome.error}")
+        expect(
+            outcome.error is not None and outcome.error.cause == "conflict", f"a taken {facts.taken}: {outcome.error}"
+        )
         same(g.ours(resource, item.ext_key), [], "the objects with our key")
     ours, id = g.create(connector, resource)
     thief = g.item(resource, {**facts.fields, facts.taken: ours.fields[facts.taken]})
     stolen = g.write(connector, resource, [thief])[0]
-    expect(stolen.error is not None and stolen.error.fate is Fate.PARK, "an object with another key of ours is taken over")
+    expect(
+        stolen.error is not None and stolen.error.fate is Fate.PARK, "an object with another key of ours is taken over"
+    )
     same(g.ours(resource, ours.ext_key), [id], "the object whose value was wanted")
 
 
@@ -101,14 +105,17 @@ def _stranger(g: Ground, resource: str, name: str, value: Any) -> str:
 
 @check("refuse.whole_batch", per="writable")
 def whole_batch(g: Ground, resource: str) -> None:
-    """A batch refused as a whole loses nothing: halved, every good item is applied and none twice."""
+    """A batch refused as a whole loses nothing: cut in halves, every good item is applied and none twice."""
     connector = g.ready()
     items = [g.item(resource) for _ in range(min(4, max(2, g.spec(resource).batch_size)))]
     g.sim.faults.add(400, *g.practice.writes(resource))
     for start in range(0, len(items), g.spec(resource).batch_size):
         part = items[start : start + g.spec(resource).batch_size]
         for item, outcome in zip(part, outcomes_of(g, connector, resource, part), strict=True):
-            if outcome.error is not None:  # refused alone: a person replays it
+            if outcome.error is not None:  # a person replays it
+                expect(
+                    g.written(resource).alone, "a good item of a refused batch is parked, though it was not sent alone"
+                )
                 same(outcome.error.fate, Fate.PARK, f"the fate of a refused batch's item ({outcome.error})")
                 outcomes_of(g, connector, resource, [item])
     for item in items:

@@ -26,7 +26,14 @@ def settings(g: Ground, resource: str) -> None:
     secrets = list(_secrets(g.open().settings))
     if g.practice.simulated:
         expect(g.sim.token in secrets, f"the credential in `{g.practice.credential}` is no SecretStr")
-    shown = [repr(g.open()), repr(g.open().settings), str(g.open().settings), repr(g.open().http), repr(vars(g.open().http.auth) if g.open().http.auth else "")]
+    shown = [
+        repr(g.open()),
+        repr(g.open().settings),
+        str(g.open().settings),
+        repr(g.open().http),
+        repr(g.open().http.auth),
+        repr(vars(g.open().http.auth) if g.open().http.auth else ""),
+    ]
     for secret in secrets:
         expect(not any(secret in text for text in shown), "a secret stands in a repr")
     for wrong in ({"no_such_setting": CANARY}, *({name: {"x": CANARY}} for name in told)):
@@ -107,5 +114,3 @@ def _logged(lines: list[str]) -> Iterator[None]:
     finally:
         root.setLevel(level)
         root.removeHandler(handler)
-
-

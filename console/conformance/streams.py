@@ -9,7 +9,7 @@ import orjson
 
 from connectors.base import Connector, Deletes
 from console.conformance.checks import Unmet, check, expect, only_where, same
-from console.conformance.ground import Ground, Read
+from console.conformance.ground import Ground
 from kernel.clock import SECOND
 from kernel.records import Cursor, Page, SourceRecord
 

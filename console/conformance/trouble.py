@@ -155,12 +155,13 @@ def token(g: Ground, resource: str) -> None:
     connector = g.open(settings)
     reading = connector.read(resource, None)
     seen = {record.id for record in next(reading).records}
-    g.sim.token = "a-newer-token"
+    newer, newest = (f"{g.sim.token}-{n}" for n in (2, 3))
+    g.sim.token = newer
     g.forget()
     seen |= {record.id for page in reading for record in page.records}
     same(seen, made, "objects of a read through a token's end")
     same(len(g.calls("POST", g.practice.token_path)), 1, "tokens fetched")
-    g.sim.token = "the-newest-token"
+    g.sim.token = newest
     g.forget()
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: next(connector.read(resource, None)), range(4)))

@@ -24,7 +24,9 @@ def create(g: Ground, resource: str) -> None:
         same(outcome.record.id, outcome.vendor_id, "the id of the outcome's record")
         for name in item.fields:
             told = g.practice.value(resource, outcome.record.raw, name)
-            expect(told in (None, g.held(resource, outcome.record.id, name)), f"the outcome's record shows another {name}")
+            expect(
+                told in (None, g.held(resource, outcome.record.id, name)), f"the outcome's record shows another {name}"
+            )
     found = connector.find(resource, [item.ext_key, "no-such-key"])
     same([one.id for one in found.get(item.ext_key, [])], [outcome.vendor_id], "what `find` finds by our key")
     expect(not found.get("no-such-key"), "`find` finds a key that nobody has")
@@ -78,7 +80,9 @@ def empty_values(g: Ground, resource: str) -> None:
         outcome = g.write(connector, resource, [clearing])[0]
         expect(empty == "" or outcome.error is None, f"{facts.clear} cannot be cleared: {outcome.error}")
         held = g.held(resource, id, facts.clear)
-        expect(held in (None, "", []) or (outcome.error and held == full), f"{facts.clear} holds {held!r} after {empty!r}")
+        expect(
+            held in (None, "", []) or (outcome.error and held == full), f"{facts.clear} holds {held!r} after {empty!r}"
+        )
 
 
 @check("write.class", per="writable")
@@ -141,7 +145,9 @@ def delete(g: Ground, resource: str) -> None:
     expect(g.practice.get(resource, kept) is not None, "a delete took another object along")
     expect(not connector.find(resource, [item.ext_key]).get(item.ext_key), "`find` finds what was deleted")
     nobody = g.write(connector, resource, [g.item(resource, {}, key="nobodys-key", action=Action.DELETE)])[0]
-    expect(nobody.error is not None and nobody.error.cause == "not_found", "a delete of what never was must say not_found")
+    expect(
+        nobody.error is not None and nobody.error.cause == "not_found", "a delete of what never was must say not_found"
+    )
 
 
 @check("write.archive", per="writable")
@@ -150,7 +156,9 @@ def archive(g: Ground, resource: str) -> None:
     only_where(Action.ARCHIVE in g.spec(resource).actions, "it cannot be archived")
     connector = g.ready()
     item, id = g.create(connector, resource)
-    outcome = g.write(connector, resource, [g.item(resource, {}, key=item.ext_key, vendor_id=id, action=Action.ARCHIVE)])[0]
+    outcome = g.write(
+        connector, resource, [g.item(resource, {}, key=item.ext_key, vendor_id=id, action=Action.ARCHIVE)]
+    )[0]
     same(outcome.vendor_id, id, f"the outcome of an archiving ({outcome.error})")
     expect(g.practice.archived(resource, g.practice.get(resource, id)), "the object is not archived")
 
