@@ -14,7 +14,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from connectors.budget import Limit as Limit
 from connectors.http import Http
@@ -64,6 +64,10 @@ class WriteSpec:
     settle: timedelta = timedelta(seconds=60)  # last possible send -> a miss in `find` proves "not applied"
     key_window: timedelta | None = None  # class B: how long the vendor remembers a key, less a margin
     max_processing: timedelta = timedelta(seconds=60)  # a request sent this long ago can no longer land
+    whole: bool = False  # a write tells the whole record, not only what differs
+    schedule: tuple[
+        timedelta, ...
+    ] = ()  # the waits between attempts, where the protocol names them; none: the engine's
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,9 @@ class ConnectorSettings(BaseModel):
     """Base of every connector's settings: unknown names are refused, values never shown in an error."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, frozen=True)
+
+    webhook_bytes: int = Field(default=1024 * 1024, ge=1024, le=5 * 1024 * 1024)  # a larger body is refused
+    webhook_rate: int = Field(default=100, ge=1, le=10_000)  # requests a second from one address
 
 
 class Connector(ABC):
@@ -146,6 +153,10 @@ class Connector(ABC):
     def find(self, resource: str, ext_keys: Sequence[str]) -> dict[str, list[SourceRecord]]:
         """By our key, from the most consistent read the vendor has: what is there, for reconcile."""
         raise Stop(f"{self.system} cannot find {resource} by our key")
+
+    def ensure_key(self, resource: str) -> bool:
+        """Make the vendor field that holds our key where that is missing and can be made by API; whether it was made."""
+        return False
 
     def webhook(self, request: WebhookRequest) -> Delivered:
         """Verify and open one webhook. Raises Park(cause='bad_signature') only for a proven bad signature."""

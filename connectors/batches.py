@@ -10,7 +10,10 @@ from kernel.records import WriteItem, WriteOutcome
 Indexed = list[tuple[int, WriteItem]]
 """Items with their place in the batch."""
 
-UNTOLD = Unknown("the answer does not say what became of this item", cause="bad_answer")
+
+def untold(item: WriteItem) -> Unknown:
+    """The error of an item the answers were silent about."""
+    return Unknown("the answer does not say what became of this item", cause="bad_answer", trace_id=item.trace_id)
 
 
 def refusing(
@@ -80,4 +83,4 @@ class Outcomes:
 
     def in_order(self) -> list[WriteOutcome]:
         """All outcomes; an item the answers were silent about is unknown."""
-        return [self._known.get(index) or WriteOutcome(error=UNTOLD) for index, _ in self.items]
+        return [self._known.get(index) or WriteOutcome(error=untold(item)) for index, item in self.items]

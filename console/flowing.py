@@ -2,43 +2,85 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from console.opening import Desk
+from journey import overview
+from journey.syncing import Watcher
 from kernel.records import Check
 from kernel.settings import Settings
 
-
-def _server() -> Any:
-    return importlib.import_module("flows.server")
+Told = Callable[[float], None]
 
 
-def start_server(home: Path, told: Callable[[float], None]) -> str:
+def start_server(home: Path, told: Told) -> str:
     """The address of this HOME's Prefect server, started when it does not run; `told` gets the seconds waited."""
-    return str(_server().start_server(home, told).url)
+    import flows
+
+    return flows.start_server(home, told).url
+
+
+def import_prefect(home: Path) -> None:
+    """Import Prefect now, so that it need not be waited for later."""
+    import flows
+
+    flows.import_prefect(home)
 
 
 def server_url(home: Path) -> str | None:
-    """The address of this HOME's Prefect server; None where it does not answer."""
-    found = _server().running_server(home)
-    return None if found is None else str(found.url)
+    """The address of the Prefect server to use: the one somebody chose by PREFECT_API_URL, or this HOME's where it answers."""
+    import flows
+
+    if elsewhere := flows.environment.server_elsewhere():
+        return elsewhere.removesuffix("/api")
+    found = flows.running_server(home)
+    return None if found is None else found.url
+
+
+def deploy(home: Path, told: Told) -> str:
+    """Put the deployments of prefect.yaml on the server; what Prefect said of it."""
+    import flows
+
+    server = flows.start_server(home, told)
+    flows.environment.prepare(Path(server.home), server.api)  # before Prefect is imported
+    from flows.deploy import deploy as deployed
+
+    return deployed(server)
 
 
 def stop_server(home: Path) -> bool:
     """End this HOME's Prefect server; False where none ran."""
-    return bool(_server().stop_server(home))
+    import flows
+
+    return flows.stop_server(home)
 
 
 def probe() -> Iterator[Check]:
-    """Whether the Prefect server answers: a finding only where flows are to be run."""
+    """Whether there is a Prefect server to run flows on."""
     url = server_url(Settings.from_environment().home)
-    yield Check("server", url is not None, url or "not running", "throughline up (or run syncs with --no-flow)")
+    yield Check(
+        "server", url is not None, url or "not running", "throughline up; without it syncs run in their own process"
+    )
 
 
-def run_sync(opened: Desk, name: str) -> dict[str, Any]:
-    """Run a sync as a Prefect flow; the finished run as data."""
-    flows = importlib.import_module("flows")
-    return dict(flows.run_sync_flow(opened.settings, name))
+def run_sync(opened: Desk, name: str, watcher: Watcher, told: Told) -> dict[str, Any]:
+    """Run a sync as a Prefect flow in this process, its server started where it does not run; the finished run as data."""
+    import flows
+
+    server = flows.start_server(opened.settings.home, told)
+    ended = flows.run_sync_flow(name, server, opened.context(), watcher)
+    run = overview.run_of_flow(opened.store, ended.flow_run) or {}
+    failed = ended.state in ("Failed", "AlreadyRunning", "Crashed", "Cancelled")
+    return {
+        "name": name,
+        "run": run.get("id"),
+        "state": run.get("state", "failed") if ended.state != "AlreadyRunning" else "already_running",
+        "inbound": run.get("inbound", {}),
+        "outbound": run.get("outbound", {}),
+        "warnings": run.get("warnings", {}),
+        "errors": [run.get("error") or ended.message] if failed else [],
+        "flow_run": ended.flow_run,
+        "url": ended.url,
+    }

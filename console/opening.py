@@ -17,7 +17,7 @@ from console.rendering import Screen
 from journey import activation
 from journey.connecting import OpenConnections
 from journey.context import Context, Pins
-from journey.syncs import Sync
+from journey.syncs import Sync, parents_first
 from kernel import log
 from kernel.errors import BadSetting, ThroughlineError
 from kernel.settings import ConnectionSettings, Settings, load_connections
@@ -44,7 +44,7 @@ class Desk:
     @cached_property
     def described(self) -> dict[str, ConnectionSettings]:
         """The connections of connections.yaml."""
-        path = self.settings.config / "connections.yaml"
+        path = self.settings.connections_file
         if not path.exists():
             example = self.settings.config / "connections.example.yaml"
             raise BadSetting(f"there is no {path}; copy {example.name} to it and name your accounts")
@@ -53,7 +53,7 @@ class Desk:
     @cached_property
     def connections(self) -> OpenConnections:
         """The connections, each opened when it is first needed."""
-        return OpenConnections(self.store, self.described, self.environment)
+        return OpenConnections(self.store, self.described, self.settings.variables(self.environment))
 
     @cached_property
     def pins(self) -> Pins:
@@ -71,11 +71,13 @@ class Desk:
         return self.pins.syncs[name]
 
     def syncs(self, names: Iterable[str], every: bool) -> list[Sync]:
-        """The named syncs, or all of them."""
+        """The named syncs as named, or all of them, parents first."""
         wanted = list(names)
         if every == bool(wanted):
             raise Usage("name one or more syncs, or give --all")
-        return list(self.pins.syncs.values()) if every else [self.sync(name) for name in wanted]
+        if every:
+            return parents_first(self.pins.syncs.values(), self.pins.dictionary)
+        return [self.sync(name) for name in wanted]
 
     def active_pins(self) -> Pins | None:
         """The active revisions; None where nothing can be loaded: for verbs that can do with less."""
@@ -97,10 +99,19 @@ def desk(screen: Screen) -> Iterator[Desk]:
     """A desk from the environment, with logging set up."""
     opened = Desk(Settings.from_environment(), os.environ)
     _log_to_file(opened.settings, screen)
+    _say_whose_home(opened.settings, screen)
     try:
         yield opened
     finally:
         opened.close()
+
+
+def _say_whose_home(settings: Settings, screen: Screen) -> None:
+    own = settings.config / "connections.yaml"
+    if settings.is_demo and own.exists():
+        screen.warn(
+            f"{settings.home} holds the demo: {own} is not used; for your accounts set another THROUGHLINE_HOME"
+        )
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> Usage:

@@ -53,6 +53,12 @@ class Screen:
             sys.stdout.write(text.decode() + "\n")
             sys.stdout.flush()
 
+    def line(self, value: Any) -> None:
+        """The JSON document on one line, where one was asked for: for those who read the last line."""
+        if self.json:
+            sys.stdout.write(orjson.dumps(value, default=_plain).decode() + "\n")
+            sys.stdout.flush()
+
     def say(self, text: str = "", style: str = "") -> None:
         """A line for a person; nothing where JSON was asked for."""
         if not self.json:

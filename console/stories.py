@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rich.text import Text
@@ -18,9 +18,10 @@ _BAD = ("parked", "DEAD", "CONFLICT", "refused", "failed", "open", "gone")
 def trees(story: Told) -> list[Tree]:
     """In the order of the journey: objects and their versions, golden records, deliveries, letters, runs."""
     focus = story["focus"]
+    places = _places(story)
     parts = [
         _tree("read", [_object(each, focus) for each in story["objects"]]),
-        _tree("golden records", [_golden(each) for each in story["goldens"]]),
+        _tree("golden records", [_golden(each, places) for each in story["goldens"]]),
         _tree("written", [_delivery(each, focus) for each in story["deliveries"]]),
         _tree("dead letters", [_letter(each) for each in story["dead_letters"]]),
         _tree("runs", [_leaf(_run(each)) for each in story["runs"]]),
@@ -71,7 +72,17 @@ def _mapping(told: Told) -> Text:
     return _line((f"mapped by {told['path']} @ {told['revision'][:12]}{since}{now}", "dim"))
 
 
-def _golden(told: Told) -> Tree:
+def _places(story: Told) -> dict[str, str]:
+    """Member id -> where a person finds it: connection, resource and vendor id."""
+    ids = {each["id"]: each["vendor_id"] for each in story["objects"]}
+    return {
+        member["id"]: f"{member['connection']}.{member['resource']} {ids.get(member['object'], member['id'])}"
+        for golden in story["goldens"]
+        for member in golden["members"]
+    }
+
+
+def _golden(told: Told, places: Mapping[str, str]) -> Tree:
     state = _state(told["state"])
     into = (f" into {told['merged_into']}", "") if told["merged_into"] else ("", "")
     tree = Tree(
@@ -79,11 +90,11 @@ def _golden(told: Told) -> Tree:
     )
     tree.add(_line((f"caused by version {told['caused_by']}, {told['updated_at']}", "dim")))
     for member in told["members"]:
-        tree.add(_member(member))
+        tree.add(_member(member, places))
     for decision in told["decisions"]:
         tree.add(_decision(decision))
     for name, each in told["fields"].items():
-        source = f"  from {each['from']}" if each["from"] else ""
+        source = f"  from {places.get(each['from'], each['from'])}" if each["from"] else ""
         tree.add(_line((f"{name} = ", ""), (short(each["value"]), "bold"), (source, "dim")))
     for link in told["links"]:
         tree.add(_line((f"{link['field']} → {link['to']} ", ""), (link["golden"] or "not arrived yet", "bold")))
@@ -92,12 +103,10 @@ def _golden(told: Told) -> Tree:
     return tree
 
 
-def _member(told: Told) -> Text:
+def _member(told: Told, places: Mapping[str, str]) -> Text:
     why = f"  shares {', '.join(told['shares'])}" if told["shares"] else ""
     gone = ("", "") if told["active"] else ("  no longer there", "red")
-    return _line(
-        ("member ", "dim"), (f"{told['connection']}.{told['resource']} {told['id']}", ""), (why, "green"), gone
-    )
+    return _line(("member ", "dim"), (places[told["id"]], ""), (why, "green"), gone, (f"  {told['id']}", "dim"))
 
 
 def _decision(told: Told) -> Text:

@@ -35,6 +35,8 @@ def verb(function: Callable[..., Exit | None]) -> Callable[..., None]:
         screen = Screen(bool(options.get("json")))
         try:
             code = function(screen, *args, **options) or Exit.OK
+        except BrokenPipeError:  # `… | head`: the reader has seen enough
+            raise
         except (ThroughlineError, OSError) as error:
             code = _told(screen, error)
         except KeyboardInterrupt:
@@ -49,7 +51,7 @@ def verb(function: Callable[..., Exit | None]) -> Callable[..., None]:
     without_screen = _without_first(function)
     carried_out.__signature__ = without_screen  # type: ignore[attr-defined]
     carried_out.__annotations__ = {name: p.annotation for name, p in without_screen.parameters.items()}
-    del carried_out.__wrapped__  # type: ignore[attr-defined]
+    del carried_out.__wrapped__
     return carried_out
 
 

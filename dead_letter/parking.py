@@ -58,6 +58,11 @@ def resolve(conn: Connection, about: Sequence[str], now: int) -> int:
     return _close(conn, "about", about, "resolved", "went through", now)
 
 
+def close_about(conn: Connection, about: Sequence[str], state: str, reason: str, now: int) -> int:
+    """End letters by the version or delivery they are about. How many were open."""
+    return _close(conn, "about", about, state, reason, now)
+
+
 def close(conn: Connection, ids: Sequence[str], state: str, reason: str, now: int) -> int:
     """End letters by their ids, with the reason. How many were open."""
     return _close(conn, "id", ids, state, reason, now)

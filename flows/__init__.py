@@ -14,7 +14,15 @@ if TYPE_CHECKING:
     from journey.context import Context
     from journey.syncing import Watcher
 
-__all__ = ["Server", "run_flow", "run_sync_flow", "running_server", "start_server", "stop_server"]
+__all__ = ["Server", "import_prefect", "run_flow", "run_sync_flow", "running_server", "start_server", "stop_server"]
+
+
+def import_prefect(home: Path) -> None:
+    """Import Prefect and the flows ahead of time (seconds), while a server that was launched comes up."""
+    environment.prepare(home)
+    from flows import running
+
+    assert running.FLOWS
 
 
 def run_sync_flow(name: str, server: Server, context: Context | None = None, watcher: Watcher | None = None) -> Ended:

@@ -6,15 +6,16 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, get_type_hints
 
 from prefect import Flow
 from prefect.client.schemas.objects import State
-from prefect.logging.handlers import APILogHandler
+from prefect.events.worker import EventsWorker
+from prefect.logging.handlers import APILogHandler, APILogWorker
 from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from pydantic import ValidationError
 
-from flows import limits, surroundings
+from flows import surroundings
 from flows.backfill import backfill
 from flows.prune import prune
 from flows.publish import publish
@@ -33,6 +34,8 @@ FLOWS: Mapping[str, Flow[..., Any]] = {
     each.name: each for each in (sync, backfill, remap, seed, replay, reconcile, receive, publish, prune)
 }
 """Every flow, by name."""
+
+_DRAIN = 5  # seconds; what is not sent then is sent at exit
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +64,13 @@ def run(
     flow = FLOWS.get(name)
     if flow is None:
         raise BadSetting(f"no flow '{name}'; there are: {', '.join(FLOWS)}")
-    asked = {"what": dict(parameters or {})} if flow.parameters.properties else {}
-    _check(flow, asked)
+    asked = _checked(flow, dict(parameters or {}))
     _log_to_server()
     # The heartbeat's thread is joined in steps of a second: a tax on every short run, and our leases tell who lives.
     settings = {PREFECT_API_URL: server.api, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
     with temporary_settings(settings), surroundings.given(context, watcher):
-        limits.ensure()
         state: Any = flow(**asked, return_state=True)
+        _send_what_is_queued()
         return _ended(server, state)
 
 
@@ -82,19 +84,19 @@ def _ended(server: Server, state: State[Any]) -> Ended:
     )
 
 
-def _check(flow: Flow[..., Any], asked: dict[str, Any]) -> None:
+def _checked(flow: Flow[..., Any], given: dict[str, Any]) -> dict[str, Any]:
+    """The flow's own argument. Prefect's check would log what was given, whatever it is."""
+    model = get_type_hints(flow.fn).get("what")
+    if model is None:
+        if given:
+            raise BadSetting(f"flow {flow.name} takes no parameters")
+        return {}
     try:
-        flow.validate_parameters(asked)
-    except (ValidationError, ValueError, TypeError) as error:
-        raise BadSetting(f"flow {flow.name}: {_faults(error)}") from None
-
-
-def _faults(error: Exception) -> str:
-    cause = error if isinstance(error, ValidationError) else error.__cause__
-    if isinstance(cause, ValidationError):
-        faults = cause.errors(include_input=False, include_url=False)
-        return "; ".join(f"{'.'.join(map(str, fault['loc'][1:]))}: {fault['msg']}" for fault in faults)
-    return str(error)
+        return {"what": model.model_validate(given)}
+    except ValidationError as error:
+        faults = error.errors(include_input=False, include_url=False)
+        told = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults)
+        raise BadSetting(f"flow {flow.name}: {told}") from None
 
 
 @cache
@@ -104,3 +106,9 @@ def _log_to_server() -> None:
         logger = logging.getLogger(name)
         if not any(isinstance(handler, APILogHandler) for handler in logger.handlers):
             logger.addHandler(APILogHandler())
+
+
+def _send_what_is_queued() -> None:
+    """Log lines and task runs go to the server in the background; when a run has ended, they are there."""
+    for worker in (APILogWorker, EventsWorker):
+        worker.drain_all(timeout=_DRAIN)

@@ -22,7 +22,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from flows.environment import for_child, server_variables
+from flows.environment import for_child, server_elsewhere, server_variables
 from kernel.errors import Stop
 
 START_LIMIT = 240.0
@@ -58,10 +58,9 @@ def start_server(home: Path, told: Told | None = None) -> Server:
 
     Where PREFECT_API_URL names another server, that one is used and none is started.
     """
-    known = remembered(home)
-    elsewhere = os.environ.get("PREFECT_API_URL", "")
-    if elsewhere and (known is None or elsewhere != known.api):
+    if elsewhere := server_elsewhere():
         return Server(0, 0, str(home), elsewhere)
+    known = remembered(home)
     if known is not None and _answers(known):
         return known
     with _one_starter(home):

@@ -5,18 +5,22 @@ Secrets are read when a connection is opened: from the environment, or from Pref
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 
+import structlog
 from prefect.blocks.system import Secret
+from prefect.logging.handlers import PrefectConsoleHandler
 
 from journey import activation
 from journey.connecting import OpenConnections
 from journey.context import Context
 from journey.syncing import Watcher
+from kernel import log
 from kernel.errors import BadSetting
 from kernel.ids import new_id
 from kernel.settings import Settings, load_connections
@@ -30,6 +34,7 @@ class Given:
 
     context: Context | None = None
     watcher: Watcher | None = None
+    by_hand: bool = False
 
 
 _given: ContextVar[Given] = ContextVar("given", default=Given())  # noqa: B039 - frozen
@@ -38,11 +43,16 @@ _given: ContextVar[Given] = ContextVar("given", default=Given())  # noqa: B039 -
 @contextmanager
 def given(context: Context | None = None, watcher: Watcher | None = None) -> Iterator[None]:
     """Flows called inside this block use the given context and watcher."""
-    token = _given.set(Given(context, watcher))
+    token = _given.set(Given(context, watcher, by_hand=True))
     try:
         yield
     finally:
         _given.reset(token)
+
+
+def by_hand() -> bool:
+    """Whether somebody called this flow in his own process, rather than a worker."""
+    return _given.get().by_hand
 
 
 def watcher() -> Watcher:
@@ -55,17 +65,29 @@ def opened() -> Iterator[Context]:
     """A context for one run, its revisions pinned."""
     brought = _given.get().context
     if brought is not None:
+        if isinstance(brought.connections, OpenConnections) and brought.connections.secret is None:
+            brought.connections.secret = read_secret
         yield replace(brought, run_id=new_id())
         return
     settings = Settings.from_environment()
+    if not structlog.is_configured():
+        _set_up_log()
     store = open_store(settings.database_url, open_vault(settings.home, settings.key))
-    described = load_connections(settings.config / "connections.yaml")
-    connections = OpenConnections(store, described, os.environ, read_secret)
+    described = load_connections(settings.connections_file)
+    connections = OpenConnections(store, described, settings.variables(os.environ), read_secret)
     try:
         yield Context(store, activation.pins(store, settings.home, described), connections)
     finally:
         connections.close()
         store.close()
+
+
+def _set_up_log() -> None:
+    """In a worker's own process nobody else does. Prefect's console handler would tell every line again, unredacted."""
+    root = logging.getLogger()
+    for handler in [each for each in root.handlers if isinstance(each, PrefectConsoleHandler)]:
+        root.removeHandler(handler)
+    log.configure()
 
 
 def read_secret(name: str) -> str:

@@ -39,6 +39,7 @@ def _journey(name: str, run: Run, report: Report) -> None:
     chosen = find_sync(run, name)
     steps = Steps(run, report, chosen)
     reads, targets = _groups(chosen.streams), _groups(chosen.targets)
+    report.tag((*chosen.streams, *chosen.targets))
     report.steps = len(reads) + len(targets) + 2
     for streams in reads:
         steps.go_on(named(read, streams)(steps, streams))
@@ -81,14 +82,11 @@ class Steps(Shared):
 @guarded
 def read(steps: Steps, streams: Sequence[Stream]) -> Stopped:
     """Read streams to their ends."""
-    errors = []
-    for stream in streams:
-        before = steps.run.counts.inbound.read
-        error = syncing.read_one(steps.run, stream, steps.watcher)
-        errors += [error] if error else []
-        steps.report.log(f"read {stream}: {steps.run.counts.inbound.read - before} records")
-    steps.report.stepped(f"read {', '.join(map(str, streams))}")
-    return errors
+    before = steps.run.counts.inbound.read
+    errors = [syncing.read_one(steps.run, stream, steps.watcher) for stream in streams]
+    read_now = steps.run.counts.inbound.read - before
+    steps.report.stepped(f"read {', '.join(map(str, streams))}: {read_now} records")
+    return [error for error in errors if error is not None]
 
 
 @task(name="plan", cache_policy=NO_CACHE, persist_result=False)

@@ -8,10 +8,10 @@ from typing import Any
 
 from sqlalchemy import select
 
-from journey import runs
+from journey import planning, runs
 from journey.context import Context
 from journey.replay import replay_letters
-from journey.syncing import Watcher, plan_and_deliver
+from journey.syncing import Watcher, deliver_rest
 from kernel.errors import ThroughlineError
 from kernel.ledger.states import PENDING, State
 from kernel.store import Store, bulk
@@ -44,7 +44,8 @@ def carry_out(new_context: Callable[[], Context], watch: Watcher | None = None) 
     for name in _with_work(ctx):
         try:
             with runs.recorded(new_context(), "sync", name) as run:
-                plan_and_deliver(run, ctx.pins.syncs[name], watch or Watcher())
+                planning.plan_sync(run.ctx, ctx.pins.syncs[name])
+                deliver_rest(run, ctx.pins.syncs[name], watch or Watcher())
             troubles += run.stopped
         except ThroughlineError as error:
             troubles.append(error)

@@ -10,10 +10,12 @@ import orjson
 from sqlalchemy import Connection, Table, or_, select
 
 from dedup import EntityRules, Rules
+from kernel.ids import object_id
 from kernel.store import Store, bulk
 from kernel.store.tables import binding, dead_letter, delivery, golden, match_key, member, object_, version
 
 _HEX = re.compile(r"[0-9a-f]{32}")
+_PLACED = re.compile(r"(\w+)\.(\w+):(.+)")
 _MOST = 50
 """Records that one name may lead to; a name that leads to more is too common to follow."""
 
@@ -54,10 +56,10 @@ def _by_id(conn: Connection, text: str) -> Found:
 
 
 def _version(conn: Connection, text: str) -> Found:
-    object_id = conn.execute(select(version.c.object_id).where(version.c.trace_id == text)).scalar()
-    if object_id is None:
+    key = conn.execute(select(version.c.object_id).where(version.c.trace_id == text)).scalar()
+    if key is None:
         return Found(text)
-    return Found(text, "trace id of a version", _goldens_of(conn, [object_id]), [object_id], text)
+    return Found(text, "trace id of a version", _goldens_of(conn, [key]), [key], text)
 
 
 def _golden(conn: Connection, text: str) -> Found:
@@ -89,12 +91,18 @@ def _object(conn: Connection, text: str) -> Found:
 
 def _seat(conn: Connection, text: str) -> Found:
     rows = conn.execute(
-        select(binding.c.golden_id).where(or_(binding.c.id == text, binding.c.ext_key == text)).limit(_MOST)
+        select(binding.c.golden_id).where(binding.c.id == text)  # a binding's ext_key is its id
     ).all()
     return Found(text, "key at a target", _unique(row.golden_id for row in rows)) if rows else Found(text)
 
 
 def _by_vendor_id(conn: Connection, text: str) -> Found:
+    """A vendor's id, alone or as `connection.resource:id` where several things have the same one."""
+    if place := _PLACED.fullmatch(text):
+        key = object_id(*place.groups())
+        goldens = _goldens_of(conn, [key])
+        known = _object(conn, key)
+        return Found(text, "vendor id", goldens, known.objects) if goldens or known else Found(text)
     objects = _column(conn, object_, "vendor_id", text, "id")
     bound = conn.execute(select(binding.c.golden_id).where(binding.c.vendor_id == text).limit(_MOST)).scalars().all()
     if not objects and not bound:

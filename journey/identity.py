@@ -6,7 +6,7 @@ sends what differs. Taking a verdict back is another verdict.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +21,7 @@ from kernel import audit
 from kernel.errors import BadSetting, Stop
 from kernel.ids import new_id
 from kernel.store import Raced, bulk
-from kernel.store.tables import decision, dirty, golden, member
+from kernel.store.tables import binding, decision, dirty, golden, member
 
 _TRIES = 6
 _HERE = Stream("throughline", "identity")
@@ -59,12 +59,20 @@ def unmerge(ctx: Context, golden_id: str, leaving: Sequence[str], by: str, why: 
         unknown = [each for each in leaving if each not in known]
         if unknown:
             raise BadSetting(f"not in this golden record: {', '.join(unknown)}; its members are: {', '.join(known)}")
-        staying = sorted(known - set(leaving))
-        if not staying:
+        gone = {*leaving, *_written_from(ctx, members, set(leaving))}
+        if not known - gone:
             raise BadSetting("all members would leave; name those that are not the same, and let at least one stay")
-        return unmerging(sorted(leaving), staying, now)
+        return unmerging(sorted(gone), sorted(known - gone), now)
 
     return decide(ctx, entity, [golden_id], verdicts, "unmerged", by, why)
+
+
+def _written_from(ctx: Context, members: Sequence[Member], leaving: set[str]) -> list[str]:
+    """Members whose object we wrote ourselves from a leaving one: they are its mirror, and go with it."""
+    with ctx.store.read() as conn:
+        rows = bulk.select_in(conn, binding, "object_id", [each.object_id for each in members], ["object_id", "anchor"])
+    mirrors = {row.object_id for row in rows if row.anchor in leaving}
+    return [each.id for each in members if each.object_id in mirrors]
 
 
 def decide(
@@ -108,10 +116,17 @@ def _row(entity: str, verdict: Verdict, by: str, why: str, now: int) -> dict[str
 
 def _told(ctx: Context, before: dict[str, str], verdicts: int) -> Decided:
     with ctx.store.read() as conn:
-        now = {row.id: row.golden_id for row in bulk.select_in(conn, member, "id", before, ["id", "golden_id"])}
+        now = {row.id: row.golden_id for row in _members(conn, before)}
         marks = bulk.select_in(conn, dirty, "golden_id", {*now.values(), *before.values()}, ["sync"])
     moved = {each: (was, now[each]) for each, was in before.items() if now[each] != was}
     return Decided(verdicts, moved, sorted(set(now.values())), sorted({row.sync for row in marks}))
+
+
+def _members(conn: Connection, ids: Iterable[str]) -> list[Any]:
+    wanted = set(ids)
+    objects = [each.partition(":")[0] for each in wanted]
+    rows = bulk.select_in(conn, member, "object_id", objects, ["id", "golden_id"])
+    return [row for row in rows if row.id in wanted]
 
 
 def stored_verdicts(conn: Connection, member_ids: Sequence[str]) -> list[Verdict]:

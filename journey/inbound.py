@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from dead_letter.parking import Letter
-from dedup import Strength
 from journey import bindings, checkpoints, echo
 from journey.classifying import News, classify
 from journey.context import Context
@@ -124,7 +123,7 @@ def _land_once(
 ) -> None:
     mapping = ctx.mapping(stream.connection, stream.resource)
     declared = ctx.declared(stream.connection, stream.resource)
-    news = classify(ctx.store, stream, declared, _identified(mapping, page), tally, again=again)
+    news, confirmed = classify(ctx.store, stream, declared, _identified(mapping, page), tally, again=again)
     alive = [item for item in news if not item.record.deleted and not item.record.fault]
     drawn = dict(
         zip(
@@ -133,7 +132,7 @@ def _land_once(
             strict=True,
         )
     )
-    batch = Batch(stream, replayed=again)
+    batch = Batch(stream, replayed=again, confirmed=confirmed)
     surroundings = _Surroundings(ctx, stream, news, page.started_at)
     arrival = ctx.store.clock.now()
     for n, item in enumerate(news):
@@ -233,6 +232,7 @@ def _object_change(item: News, values: dict[str, Any]) -> dict[str, Any]:
         "deleted": int(item.record.deleted),
         "id": item.object_id,
         "was_version": item.known.version,
+        "was_source_at": item.known.source_at,
         "was_parked_hash": item.known.parked_hash,
     }
 
@@ -313,10 +313,10 @@ class _Surroundings:
         if new.entity not in rules.entities:
             return ()
         own = {name: value for name, value in new.data.items() if name not in new.ours} if new.ours else new.data
-        hashed = self.ctx.store.vault.keyed_hash
-        # Support keys link nobody, so nobody is looked up by them; scored matching reads them from the data itself.
-        linking = [key for key in rules.for_entity(new.entity).keys(own) if key.strength is not Strength.SUPPORT]
-        return tuple((key.kind, hashed(f"{new.entity}:{key.kind}", key.value)) for key in linking)
+        entity, hashed = new.entity, self.ctx.store.vault.keyed_hash
+        return tuple(
+            [(kind, hashed(f"{entity}:{kind}", value)) for kind, value in rules.for_entity(entity).linking(own)]
+        )
 
     def _echo(self, item: News, entity: str) -> frozenset[str] | None:
         bound = self._bindings.get(item.object_id)

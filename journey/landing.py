@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from dead_letter import parking
 from dead_letter.parking import Letter
-from dedup import Verdict
+from dedup import Verdict, anchored_id
 from journey import bindings, linking
 from journey.classifying import News
 from journey.context import Context
@@ -35,6 +35,7 @@ class Batch:
     known_objects: list[dict[str, Any]] = field(default_factory=list)  # guarded by the version they were read with
     members: list[Member] = field(default_factory=list)  # new, changed or withdrawn
     letters: list[Letter] = field(default_factory=list)
+    confirmed: list[dict[str, Any]] = field(default_factory=list)  # the same content with a newer time
     replayed: bool = False  # asked for by a person, not read from the vendor
     cured: list[str] = field(default_factory=list)  # parked objects of which a version is good now
     parked_anew: list[str] = field(default_factory=list)  # parked objects of which another version is parked
@@ -149,7 +150,7 @@ def _placement(ctx: Context, conn: Connection, entity: str, drafts: list[Member]
         return place(ctx, conn, entity, [*drafts, *reviewed], batch.bound, batch.verdicts)
     placement = Placement({d.id: d for d in drafts}, {d.id: d.golden_id for d in drafts})
     for draft in drafts:  # transactions and events: the record is its object's, or the one we wrote that object from
-        draft.golden_id = draft.golden_id or batch.bound.get(draft.object_id) or derived_id("golden", draft.id)
+        draft.golden_id = draft.golden_id or batch.bound.get(draft.object_id) or anchored_id(draft.id)
         placement.component[draft.golden_id] = draft.golden_id
     return placement
 
@@ -187,12 +188,18 @@ def mark_rows(ctx: Context, marks: dict[str, tuple[str, str, str]]) -> list[dict
     ]
 
 
+_AS_READ = ["id", "was_version", "was_source_at", "was_parked_hash"]
+
+
 def _write_objects(conn: Connection, batch: Batch) -> None:
     fresh = bulk.insert_new(conn, object_, batch.new_objects) == len(batch.new_objects)
-    if not fresh or bulk.update(conn, object_, batch.known_objects, ["id", "was_version", "was_parked_hash"]) != len(
-        batch.known_objects
-    ):
+    if not fresh or bulk.update(conn, object_, batch.known_objects, _AS_READ) != len(batch.known_objects):
         raise Raced("another worker landed one of these objects", cause="raced")
+    bulk.update(conn, object_, batch.confirmed, ["id", "was_source_at"])
+    over = [
+        {"state": "superseded", "object_id": each, "was_state": "parked"} for each in (*batch.cured, *batch.parked_anew)
+    ]
+    bulk.update(conn, version, over, ["object_id", "was_state"])
     bulk.insert(conn, version, batch.versions)
 
 
@@ -216,14 +223,13 @@ def _write_placement(ctx: Context, conn: Connection, placement: Placement) -> No
             raise Raced("another worker met one of these keys first", cause="raced")
     moved = [{"component": new, "was_component": old} for old, new in placement.moved_components.items()]
     bulk.update(conn, golden, moved, ["was_component"])
-    bulk.update(conn, match_key, moved, ["was_component"])
-    for key, more in sorted(placement.seen_keys.items()):
-        add = 1_000_000 if key in placement.hot else more
-        conn.execute(
-            match_key.update()
-            .where(match_key.c.kind == key[0], match_key.c.hash == key[1])
-            .values(seen=match_key.c.seen + add)
-        )
+    rows = [{"component": c, "hash": k[1], "kind": k[0]} for k, c in sorted(placement.moved_keys.items())]
+    bulk.update(conn, match_key, rows, ["hash", "kind"])
+    rows = [
+        {"seen": 1_000_000 if key in placement.hot else more, "hash": key[1], "kind": key[0]}
+        for key, more in sorted(placement.seen_keys.items())
+    ]
+    bulk.add(conn, match_key, rows, ["hash", "kind"])
     forwards = [
         {"merged_into": new, "gone": 1, "updated_at": now, "id": old} for old, new in placement.forwards.items()
     ]

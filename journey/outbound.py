@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, case, func, select
+from sqlalchemy import ColumnElement, Connection, case, func, select, true
 
 from dead_letter import parking
 from journey import echo, sending
 from journey.context import Context
+from journey.landing import mark_rows
 from journey.reconcile import reconcile_unknown
 from journey.sending import Sent, letter
 from journey.shard import Shard
@@ -26,7 +29,7 @@ from kernel.ledger.claims import Claimed
 from kernel.ledger.settling import Settled, settle
 from kernel.ledger.states import OPEN, State
 from kernel.store import bulk
-from kernel.store.tables import binding, delivery, object_, target_state
+from kernel.store.tables import binding, delivery, dirty, object_, target_state
 
 CLAIM = 500
 """Deliveries claimed at once where sending one twice is harmless (classes A and B)."""
@@ -55,7 +58,7 @@ def settle_unknown(ctx: Context, connection: str, resource: str) -> int:
     """Settle the lost answers that are due for one target, where that is done by asking; nothing is sent. How many."""
     with _held_shard(ctx, connection, resource) as shard:
         done = 0
-        while not shard.resends and (looked_at := reconcile_unknown(shard)):
+        while looked_at := reconcile_unknown(shard):
             shard.lease.renew()
             done += looked_at
         return done
@@ -78,7 +81,7 @@ def _recover(shard: Shard) -> None:
     store, now = shard.ctx.store, shard.ctx.store.clock.now()
 
     def work(conn: Connection) -> None:
-        claims.expire(conn, shard.connection, shard.resource, now)
+        claims.expire(conn, shard.connection, shard.resource, now, partial(shard.patience, now=now), shard.landing)
 
     store.transact(work, "recover")
     _expire_waiting(shard, now)
@@ -121,13 +124,12 @@ def _expire_waiting(shard: Shard, now: int) -> None:
         bulk.update(conn, delivery, changes, ["id", "was_state"])
         parking.park(conn, parking.rows(store, shard.ctx.run_id, letters))
 
-    store.transact(work)
+    store.transact(work, "expire_waiting")
 
 
 def _round(shard: Shard) -> tuple[int, ThroughlineError | None]:
     """Claim, send and settle one batch; (how many, the error that stops the shard)."""
-    if not shard.resends:
-        reconcile_unknown(shard)
+    reconcile_unknown(shard)
     claimed = _claim(shard)
     if not claimed:
         return 0, None
@@ -148,11 +150,11 @@ def _round(shard: Shard) -> tuple[int, ThroughlineError | None]:
 def _claim(shard: Shard) -> list[Claimed]:
     """One committed transaction: fence, lease, vendor ids of parents bound, body frozen. A child without parent waits."""
     store = shard.ctx.store
-    states = (State.UNKNOWN, State.PLANNED) if shard.resends else (State.PLANNED,)
     limit = CLAIM if shard.resends else shard.spec.batch_size
 
     def work(conn: Connection) -> list[Claimed]:
         now = store.clock.now()
+        states = {State.UNKNOWN: ~shard.asked(now), State.PLANNED: true()} if shard.resends else {State.PLANNED: true()}
         rows = claims.due(conn, shard.connection, shard.resource, states, now, limit)
         taken = claims.take(conn, store, rows, State.INFLIGHT, now)
         return _bind(conn, shard, taken)
@@ -206,7 +208,8 @@ def _bind(conn: Connection, shard: Shard, taken: Sequence[Claimed]) -> list[Clai
 def _settle(shard: Shard, sent: Sequence[Sent]) -> None:
     """Write what became of a batch; payloads are sealed and letters made before the transaction."""
     ctx = shard.ctx
-    held = _held(shard, [each.claimed.binding_id for each in sent if each.error is None])
+    learned = [each.claimed.binding_id for each in sent if each.error is None or sending.missing(each)]
+    held = _held(shard, learned)
     results = [_result(shard, each, held.get(each.claimed.binding_id, {})) for each in sent]
     dead = {result.claimed.id for result in results if result.state is State.DEAD}
     letters = parking.rows(
@@ -215,6 +218,7 @@ def _settle(shard: Shard, sent: Sequence[Sent]) -> None:
         [letter(shard, s.claimed, s.error, "send") for s in sent if s.error is not None and s.claimed.id in dead],
     )
     objects = sending.observed_objects(shard, sent)
+    again = _missing(shard, [each for each in sent if each.claimed.id in dead and sending.missing(each)])
 
     def work(conn: Connection) -> None:
         mine = settle(conn, ctx.store, ctx.run_id, shard.connection, shard.resource, results)
@@ -223,6 +227,7 @@ def _settle(shard: Shard, sent: Sequence[Sent]) -> None:
         parking.resolve(
             conn, [result.claimed.id for result in mine if result.state is State.APPLIED], ctx.store.clock.now()
         )
+        bulk.upsert(conn, dirty, again)
         bulk.insert_new(conn, object_, objects)
         bulk.update(conn, object_, [{"source_at": row["source_at"], "id": row["id"]} for row in objects], ["id"])
 
@@ -239,7 +244,18 @@ def _held(shard: Shard, binding_ids: Sequence[str]) -> dict[str, echo.Fields]:
 def _result(shard: Shard, sent: Sent, held: echo.Fields) -> Settled:
     if sent.error is None:
         return sending.applied(shard, sent, held)
-    return sending.failed(shard, sent)
+    return sending.failed(shard, sent, held)
+
+
+def _missing(shard: Shard, sent: Sequence[Sent]) -> list[dict[str, Any]]:
+    """Marks for records whose object is gone at the target, where the route says what then: it is planned anew."""
+    routes = [route for sync in shard.ctx.pins.syncs.values() for route in sync.routes]
+    ours = [r for r in routes if (r.connection, r.resource) == (shard.connection, shard.resource)]
+    entity = next((route.entity for route in ours if route.on_missing_at_target != "park"), None)
+    if entity is None:
+        return []
+    marks = {each.claimed.golden_id: (entity, "missing", each.claimed.trace_id) for each in sent}
+    return mark_rows(shard.ctx, marks)
 
 
 def deliver_sync(

@@ -45,10 +45,10 @@ def last_runs(store: Store) -> dict[str, Told]:
         return {row.sync: _run(row) for row in conn.execute(query.where(run.c.kind == "sync")).all()}
 
 
-def one_run(store: Store, run_id: str) -> Told | None:
-    """One run by its id."""
+def run_of_flow(store: Store, flow_run: str) -> Told | None:
+    """The run that a Prefect flow run carried."""
     with store.read() as conn:
-        row = conn.execute(select(run).where(run.c.id == run_id)).first()
+        row = conn.execute(select(run).where(run.c.flow_run == flow_run).order_by(run.c.started_at.desc())).first()
     return None if row is None else _run(row)
 
 

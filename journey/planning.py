@@ -5,17 +5,20 @@ Only what differs becomes a delivery. A reference whose other end has no vendor 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, select
 
+from connectors.base import WriteClass
+from dead_letter import parking
 from dead_letter.parking import Letter
-from journey import bindings, echo, observing
+from journey import echo, refused
 from journey.context import Context
 from journey.landing import mark_rows
+from journey.scene import Scene
 from journey.syncs import Route, Sync
 from kernel.errors import Park
 from kernel.ids import derived_id
@@ -23,11 +26,12 @@ from kernel.leases import hold
 from kernel.ledger import claims, plans
 from kernel.ledger.plans import Plan
 from kernel.records import Action
-from kernel.store import again_on_race, bulk
-from kernel.store.tables import binding, dirty, golden, link, target_state
+from kernel.store import Raced, again_on_race, bulk
+from kernel.store.tables import binding, delivery, dirty, golden, link, target_state
 from mappings import TargetPart
 
 BATCH = 1000
+_LOOKS = (WriteClass.IDEMPOTENCY_KEY, WriteClass.CONFLICT, WriteClass.SEARCH_FIRST)
 _ACTIONS = {"archive": Action.ARCHIVE, "clear": Action.CLEAR, "delete": Action.DELETE}
 
 
@@ -73,7 +77,7 @@ def preview(ctx: Context, sync: Sync, limit: int) -> list[Change]:
     for entity in dict.fromkeys(route.entity for route in sync.routes):
         marks = _marks(ctx, sync, entity, limit)
         with ctx.store.read() as conn:
-            scene = _Scene(ctx, conn, [mark.golden_id for mark in marks])
+            scene = Scene(ctx, conn, [mark.golden_id for mark in marks])
         for route in sync.routes:
             if route.entity == entity:
                 changes += _Planner(ctx, scene, route, marks).changes()
@@ -84,7 +88,7 @@ def _marks(ctx: Context, sync: Sync, entity: str, limit: int) -> list[Any]:
     query = (
         select(dirty)
         .where(dirty.c.sync == sync.name, dirty.c.entity == entity)
-        .order_by(dirty.c.golden_id)
+        .order_by(dirty.c.token, dirty.c.golden_id)
         .limit(limit)
     )
     with ctx.store.read() as conn:
@@ -93,15 +97,18 @@ def _marks(ctx: Context, sync: Sync, entity: str, limit: int) -> list[Any]:
 
 def _plan_batch(ctx: Context, sync: Sync, marks: Sequence[Any]) -> tuple[int, int]:
     with ctx.store.read() as conn:
-        scene = _Scene(ctx, conn, [mark.golden_id for mark in marks])
+        scene = Scene(ctx, conn, [mark.golden_id for mark in marks])
         planners = [_Planner(ctx, scene, route, marks) for route in sync.routes if route.entity == marks[0].entity]
         for planner in planners:
             planner.plan()
         seated = [row["golden_id"] for planner in planners for row in planner.new_bindings]
         children = _children(ctx, conn, seated)
+    letters = parking.rows(ctx.store, ctx.run_id, [each for planner in planners for each in planner.letters()])
 
     def work(conn: Connection) -> tuple[int, int]:
         planned = superseded = 0
+        if claims.pending(conn, scene.ids) != scene.pending:
+            raise Raced("another worker moved what was on its way to one of these records", cause="raced")
         for planner in planners:
             plans.add_bindings(conn, planner.new_bindings)
             bulk.upsert(conn, target_state, planner.new_states)
@@ -113,6 +120,9 @@ def _plan_batch(ctx: Context, sync: Sync, marks: Sequence[Any]) -> tuple[int, in
             )
             superseded += old
             planned += new
+            refused.overtaken(conn, planner.plans, ctx.store.clock.now())
+        written = {row.id for row in bulk.select_in(conn, delivery, "id", [each["about"] for each in letters], ["id"])}
+        parking.park(conn, [each for each in letters if each["about"] in written])
         bulk.delete(conn, dirty, [{"golden_id": m.golden_id, "sync": m.sync, "token": m.token} for m in marks])
         bulk.upsert(conn, dirty, children)
         return planned, superseded
@@ -127,38 +137,10 @@ def _children(ctx: Context, conn: Connection, golden_ids: Sequence[str]) -> list
     return mark_rows(ctx, {row.id: (row.entity, "link", row.trace_id) for row in rows})
 
 
-class _Scene:
-    """Everything stored about a batch of golden records that planning looks at."""
-
-    def __init__(self, ctx: Context, conn: Connection, golden_ids: Sequence[str]) -> None:
-        """A handful of bulk look-ups."""
-        columns = ["id", "entity", "version", "trace_id", "gone", "merged_into", "data"]
-        self.goldens = {row.id: row for row in bulk.select_in(conn, golden, "id", golden_ids, columns)}
-        self.contents = {key: ctx.store.open(golden, key, row.data) for key, row in self.goldens.items()}
-        self.links: dict[str, dict[str, str | None]] = {}
-        for row in bulk.select_in(conn, link, "golden_id", golden_ids, ["golden_id", "field", "to_golden"]):
-            fields = self.links.setdefault(row.golden_id, {})
-            fields[row.field] = fields.get(row.field) or row.to_golden
-        ends = {end for fields in self.links.values() for end in fields.values() if end}
-        self.seats: dict[tuple[str, str, str], list[Any]] = {}
-        for row in bulk.select_in(conn, binding, "golden_id", {*golden_ids, *ends}, bindings.COLUMNS):
-            self.seats.setdefault((row.golden_id, row.connection, row.resource), []).append(row)
-        ids = [row.id for rows in self.seats.values() for row in rows if row.golden_id in self.goldens]
-        columns = ["binding_id", "updated_at", "present", "fields"]
-        self.states = {row.binding_id: row for row in bulk.select_in(conn, target_state, "binding_id", ids, columns)}
-        self.unsure = claims.open_fields(conn, ctx.store, ids)
-        self.adoptable = observing.adoptable(ctx, conn, list(self.goldens))
-
-    def seat(self, golden_id: str, connection: str, resource: str) -> Any | None:
-        """The binding that a golden record's writes to a target address, or the one that a person detached."""
-        seats = self.seats.get((golden_id, connection, resource), [])
-        return next((row for slot in ("primary", "detached") for row in seats if row.slot == slot), None)
-
-
 class _Planner:
     """One route over one batch."""
 
-    def __init__(self, ctx: Context, scene: _Scene, route: Route, marks: Sequence[Any]) -> None:
+    def __init__(self, ctx: Context, scene: Scene, route: Route, marks: Sequence[Any]) -> None:
         self.ctx, self.scene, self.route, self.marks = ctx, scene, route, marks
         self.mapping = ctx.mapping(route.connection, route.resource)
         part = self.mapping.target_part(route.entity)
@@ -252,8 +234,8 @@ class _Planner:
 
     def _leave(self, row: Any, mark: Any, seat: Any, policy: str) -> None:
         state = self.scene.states.get(seat.id)
-        self.obsolete.append(seat.id)
         if policy == "keep" or state is None or not state.present or seat.vendor_id is None:
+            self.obsolete.append(seat.id)
             return
         held = self.ctx.store.open(target_state, seat.id, state.fields)
         fields = (
@@ -262,6 +244,7 @@ class _Planner:
             else {}
         )
         if policy == "clear" and not fields:
+            self.obsolete.append(seat.id)
             return
         self.plans.append(self._plan(row, mark, seat.id, _ACTIONS[policy], fields, {}, {}, held, state.updated_at))
 
@@ -276,10 +259,11 @@ class _Planner:
             rendered = self.part.render(content["data"])
         except Park as error:
             plan = self._plan(row, mark, binding_id, Action.UPSERT, {}, {}, {}, held, basis)
-            plan.error = error
-            self.plans.append(plan)
+            plan.error, plan.basis = error, self._now if plan.retry else basis  # asked for again: another letter
+            self._unless_refused(plan)
             return
-        unsure = self.scene.unsure.get(binding_id, set())
+        unsettled = self.scene.unsettled.get(binding_id, claims.Unsettled())
+        unsure = unsettled.fields
         fields = {name: value for name, value in rendered.items() if self._differs(name, value, held, unsure)}
         changed = {
             name: end
@@ -289,15 +273,30 @@ class _Planner:
         if not fields and not changed:
             self.obsolete.append(binding_id)
             return
-        origins = {
-            name: content["of"].get(canonical, [""])[0]
-            for name in fields
-            for canonical in self.part.canonical_fields.get(name, ())[:1]
-        }
+        if self.spec.whole:
+            fields, changed = {**rendered, **fields}, refs
+        origins = self._origins(content, fields)
         action = Action.UPSERT if fields or fresh else Action.ASSOCIATE
         plan = self._plan(row, mark, binding_id, action, fields, changed, origins, held, basis)
         plan.wait_on = wait_on
-        self.plans.append(plan)
+        plan.doubted = unsettled.doubted and self.spec.write_class in _LOOKS
+        self._unless_refused(plan)
+
+    def _unless_refused(self, plan: Plan) -> None:
+        """The same write again would be refused again: its letter stands until a person or a change cures it."""
+        if self.scene.refused.repeats(plan):
+            self.obsolete.append(plan.binding_id)
+        else:
+            self.plans.append(plan)
+
+    def _origins(self, content: dict[str, Any], fields: Collection[str]) -> dict[str, str]:
+        """Whose value each vendor field is: its member, the commonest one once (see `drafts.folded`)."""
+        of, canonical = content["of"], self.part.canonical_fields
+        members = {of[name][0] for name in of}
+        if len(members) == 1:
+            return {"": members.pop()}
+        said = {name: of.get(names[0]) or of.get("") for name in fields if (names := canonical.get(name))}
+        return {name: one[0] for name, one in said.items() if one}
 
     def _differs(self, name: str, value: Any, held: echo.Fields, unsure: set[str]) -> bool:
         if name in unsure:
@@ -379,4 +378,5 @@ class _Planner:
             origins=origins,
             before={name: echo.base(held[name]) for name in fields if name in held},
             basis=basis,
+            retry=mark.reason == "replay",
         )

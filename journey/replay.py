@@ -18,9 +18,10 @@ from journey.counts import Counts
 from journey.landing import mark_rows
 from journey.syncs import Stream, Sync
 from kernel.errors import BadSetting
+from kernel.ids import new_id
 from kernel.ledger import plans
 from kernel.records import SourceRecord
-from kernel.store import bulk
+from kernel.store import Store, bulk
 from kernel.store.tables import dead_letter, delivery, dirty, golden, object_, version
 
 _BATCH = 500
@@ -77,14 +78,8 @@ def _versions(ctx: Context, rows: Sequence[Any], counts: Counts, done: Replayed)
             SourceRecord(target.vendor_id, payload, seen.source_at)
         )
         current.append(row)
-    with ctx.store.write() as conn:
+    with ctx.store.write("replay.versions") as conn:
         _close(conn, ctx, stale, "superseded", "a newer version had landed; nothing was written")
-        bulk.update(
-            conn,
-            version,
-            [{"state": "superseded", "trace_id": row.about, "was_state": "parked"} for row in current],
-            ["trace_id", "was_state"],
-        )
     for stream, records in by_stream.items():
         inbound.land_records(ctx, stream, records, counts, started_at=ctx.store.clock.now(), again=True)
     done.versions += len(current)
@@ -93,7 +88,7 @@ def _versions(ctx: Context, rows: Sequence[Any], counts: Counts, done: Replayed)
 
 def _deliveries(ctx: Context, rows: Sequence[Any], done: Replayed) -> None:
     """A dead delivery is planned again as it was, or (remap) its golden record is rendered anew with today's mapping."""
-    with ctx.store.write() as conn:
+    with ctx.store.write("replay.deliveries") as conn:
         again = [row for row in rows if row.mode == "verbatim"]
         reopened = plans.reopen(conn, ctx.run_id, [row.about for row in again], ctx.store.clock.now())
         _mark_goldens(ctx, conn, [row.about for row in rows if row.mode != "verbatim"])
@@ -127,31 +122,30 @@ def remap(ctx: Context, stream: Stream, counts: Counts) -> None:
 
 
 def _stored(ctx: Context, stream: Stream) -> Iterator[list[SourceRecord]]:
+    """Each object's newest version, be it landed, filtered or parked."""
     after = ""
     query = select(object_).where(object_.c.connection == stream.connection, object_.c.resource == stream.resource)
     while True:
         with ctx.store.read() as conn:
-            page = conn.execute(
-                query.where(object_.c.id > after, object_.c.version.is_not(None)).order_by(object_.c.id).limit(_BATCH)
-            ).all()
-            raws = {
-                row.trace_id: row
-                for row in bulk.select_in(
-                    conn, version, "trace_id", [row.version for row in page], ["trace_id", "raw", "deleted"]
-                )
-            }
+            page = conn.execute(query.where(object_.c.id > after).order_by(object_.c.id).limit(_BATCH)).all()
+            newest = {row.version: row for row in page if row.version and not row.parked_hash}
+            parked = {row.id: row for row in page if row.parked_hash}
+            columns = ["trace_id", "object_id", "raw"]
+            raws = bulk.select_in(conn, version, "trace_id", newest, columns)
+            raws += bulk.select_in(conn, version, "object_id", parked, columns, "AND t.state = 'parked'")
         if not page:
             return
         after = page[-1].id
+        objects = {row.id: row for row in page}
         yield [
             SourceRecord(
-                row.vendor_id,
-                ctx.store.open(version, row.version, raws[row.version].raw),
-                row.source_at,
-                bool(row.deleted),
+                objects[row.object_id].vendor_id,
+                ctx.store.open(version, row.trace_id, row.raw),
+                objects[row.object_id].source_at,
+                bool(objects[row.object_id].deleted),
             )
-            for row in page
-            if row.version in raws and raws[row.version].raw is not None
+            for row in raws
+            if row.raw is not None  # pruned
         ]
 
 
@@ -160,19 +154,28 @@ def seed(ctx: Context, sync: Sync, entity: str | None = None) -> int:
     entities = {route.entity for route in sync.routes}
     if entity is not None and entity not in entities:
         raise BadSetting(f"sync {sync.name} routes no '{entity}'; it routes: {', '.join(sorted(entities))}")
-    marked = 0
-    for each in [entity] if entity else sorted(entities):
-        after = ""
-        while True:
-            query = select(golden.c.id, golden.c.trace_id).where(
-                golden.c.entity == each, golden.c.id > after, golden.c.merged_into.is_(None)
-            )
-            with ctx.store.write() as conn:
-                rows = conn.execute(query.order_by(golden.c.id).limit(5000)).all()
-                if not rows:
-                    break
-                marks = mark_rows(ctx, {row.id: (each, "seed", row.trace_id) for row in rows})
-                bulk.upsert(conn, dirty, [mark for mark in marks if mark["sync"] == sync.name])
-            after = rows[-1].id
-            marked += len(rows)
-    return marked
+    return sum(mark_all(ctx.store, sync.name, each, "seed") for each in ([entity] if entity else sorted(entities)))
+
+
+def mark_all(store: Store, sync: str, entity: str, reason: str) -> int:
+    """Mark every golden record of an entity for one sync, in short transactions; how many."""
+    after, marked, token = "", 0, new_id()
+    query = select(golden.c.id, golden.c.trace_id).where(golden.c.entity == entity, golden.c.merged_into.is_(None))
+    while True:
+        with store.write("seed") as conn:
+            rows = conn.execute(query.where(golden.c.id > after).order_by(golden.c.id).limit(5000)).all()
+            marks = [
+                {
+                    "golden_id": r.id,
+                    "sync": sync,
+                    "entity": entity,
+                    "reason": reason,
+                    "trace_id": r.trace_id,
+                    "token": token,
+                }
+                for r in rows
+            ]
+            bulk.upsert(conn, dirty, marks)
+        if not rows:
+            return marked
+        after, marked = rows[-1].id, marked + len(rows)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -105,6 +105,20 @@ def load_syncs(folder: Path, dictionary: Dictionary, mappings: Mappings, systems
     if errors:
         raise documents.gather(errors)
     return found
+
+
+def parents_first(syncs: Iterable[Sync], dictionary: Dictionary) -> list[Sync]:
+    """The order in which syncs run one after the other: what is referred to gets its vendor ids before what refers to it."""
+    ranks: dict[str, int] = {}
+
+    def rank(entity: str) -> int:
+        if entity not in ranks:
+            ranks[entity] = 0  # a circle of references begins somewhere
+            ends = set(dictionary.entity(entity).references.values()) - {entity}
+            ranks[entity] = 1 + max(map(rank, sorted(ends)), default=0)
+        return ranks[entity]
+
+    return sorted(syncs, key=lambda sync: max((rank(route.entity) for route in sync.routes), default=0))
 
 
 def _contested(document: Document, sync: Sync, found: Mapping[str, Sync]) -> list[BadDocument]:

@@ -36,7 +36,7 @@ class Lease:
         now = self.store.clock.now()
         if now - self._renewed < TERM // 3:
             return
-        with self.store.write() as conn:
+        with self.store.write("lease.renew") as conn:
             mine = lease.update().where(
                 lease.c.name == self.name, lease.c.holder == self.holder, lease.c.fence == self.fence
             )
@@ -46,7 +46,7 @@ class Lease:
 
     def release(self) -> None:
         """Give it back; nothing happens where it was lost."""
-        with self.store.write() as conn:
+        with self.store.write("lease.release") as conn:
             conn.execute(
                 lease.update()
                 .where(lease.c.name == self.name, lease.c.holder == self.holder, lease.c.fence == self.fence)
@@ -69,7 +69,7 @@ def acquire(store: Store, name: str) -> Lease:
     """Take a lease that is free, run out, or held by a process of this machine that is no more."""
     holder = f"{socket.gethostname()}:{os.getpid()}:{new_id()}"
     now = store.clock.now()
-    with store.write() as conn:
+    with store.write("lease.acquire") as conn:
         row = conn.execute(select(lease).where(lease.c.name == name).with_for_update()).first()
         if row is None:
             conn.execute(lease.insert().values(name=name, holder=holder, fence=1, until=now + TERM))

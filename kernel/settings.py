@@ -15,8 +15,54 @@ from kernel.errors import BadDocument, BadSetting
 from kernel.store import sqlite_url
 
 CHECKOUT = Path(__file__).resolve().parent.parent
+DEMO = "demo"
+"""The folder in HOME with which the demo marks it as its own."""
 SecretReader = Callable[[str], str]
 """Gives the value of a Prefect Secret block by name; only `flows` has one to offer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """An environment variable that is read, for the reference page."""
+
+    name: str
+    meaning: str
+    default: str
+
+
+VARIABLES = (
+    Variable(
+        "THROUGHLINE_HOME",
+        "Where data lives: the store, the key file, logs, the Prefect server's data.",
+        "`.throughline/` in the checkout",
+    ),
+    Variable(
+        "THROUGHLINE_CONFIG",
+        "Where the stewards' folders (`dictionary/`, `mappings/`, `dedup/`, `flows/syncs/`) and `connections.yaml` are.",
+        "the checkout",
+    ),
+    Variable(
+        "THROUGHLINE_DATABASE_URL",
+        "The store, as an SQLAlchemy URL; `postgresql+psycopg://…` when one machine is outgrown.",
+        "SQLite: `throughline.db` in THROUGHLINE_HOME",
+    ),
+    Variable(
+        "THROUGHLINE_KEY",
+        "The vault's keys: 64 hex digits each, newest first, separated by commas.",
+        "the file `key` in THROUGHLINE_HOME, made at first use, mode 0600",
+    ),
+    Variable(
+        "THROUGHLINE_REAL",
+        "Recordings for tests and trials; tests that need them are skipped without.",
+        "`../shared/real` beside the checkout",
+    ),
+    Variable(
+        "PREFECT_API_URL",
+        "A Prefect server to use instead of starting one.",
+        "the local server that `throughline up` starts",
+    ),
+)
+"""Every variable that is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +74,9 @@ class Settings:
     database_url: str  # THROUGHLINE_DATABASE_URL
     key: str | None  # THROUGHLINE_KEY: the vault's keys
     real: Path  # THROUGHLINE_REAL: recordings for tests and trials
+    public_url: str = (
+        ""  # THROUGHLINE_PUBLIC_URL: how webhook senders reach the receiver, where a proxy stands before it
+    )
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
@@ -40,7 +89,26 @@ class Settings:
             database_url=env.get("THROUGHLINE_DATABASE_URL") or sqlite_url(home / "throughline.db"),
             key=env.get("THROUGHLINE_KEY") or None,
             real=Path(env.get("THROUGHLINE_REAL") or CHECKOUT / "../shared/real").absolute(),
+            public_url=env.get("THROUGHLINE_PUBLIC_URL") or "",
         )
+
+    @property
+    def is_demo(self) -> bool:
+        """This HOME holds the demo's invented customers; nothing but its simulators may be reached from it."""
+        return (self.home / DEMO / "connections.yaml").exists()
+
+    @property
+    def connections_file(self) -> Path:
+        """connections.yaml of CONFIG; in the demo's HOME the demo's own, whatever CONFIG holds."""
+        return (self.home / DEMO if self.is_demo else self.config) / "connections.yaml"
+
+    def variables(self, environment: Mapping[str, str]) -> dict[str, str]:
+        """What connections may name: the given variables, and in the demo's HOME its simulators' credentials."""
+        written = self.home / DEMO / "environment"
+        if not self.is_demo or not written.exists():
+            return dict(environment)
+        lines = (line.partition("=") for line in written.read_text(encoding="utf-8").splitlines())
+        return {**environment, **{name: value for name, equals, value in lines if equals}}
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import Any, ClassVar, cast
 
-from pydantic import SecretStr
-
 from connectors.auth import BearerAuth, Token, TokenAuth
 from connectors.base import Connector, Resource
 from connectors.batches import refusing
@@ -22,11 +20,12 @@ from connectors.hubspot.api import Crm
 from connectors.hubspot.reading import Reader
 from connectors.hubspot.schema import BATCH, PROPERTIES, READ_ONLY, REQUIRED, RESOURCES, VERDICTS, source_record
 from connectors.hubspot.settings import Settings
-from connectors.hubspot.webhook import delivered, verify
+from connectors.hubspot.webhook import delivered
 from connectors.hubspot.writing import Writer
 from connectors.oauth import fetch_token
+from connectors.webhook import revealed
 from kernel.clock import SECOND, instant
-from kernel.errors import BadSetting, Retry, Stop, ThroughlineError
+from kernel.errors import Retry, Stop, ThroughlineError
 from kernel.records import (
     Check,
     Cursor,
@@ -130,20 +129,20 @@ class HubSpot(Connector):
 
     def find(self, resource: str, ext_keys: Sequence[str]) -> dict[str, list[SourceRecord]]:
         """By our unique property through batch/read, which does not lag as the search index does."""
+        key_property = self.settings.key_property
         found: dict[str, list[SourceRecord]] = {key: [] for key in ext_keys}
+        folded = {key.lower(): key for key in ext_keys}  # unique values are compared without regard to case
         for start in range(0, len(ext_keys), BATCH):
-            there, _ = self._reader(resource).fetch(ext_keys[start : start + BATCH], self.settings.key_property)
+            there, _ = self._reader(resource).fetch(ext_keys[start : start + BATCH], key_property)
             for record in there:
-                found[record.raw["properties"][self.settings.key_property]].append(record)
+                found[folded[record.raw["properties"][key_property].lower()]].append(record)
         return found
 
     def webhook(self, request: WebhookRequest) -> Delivered:
         """Verify signature v3 and name the objects to read again."""
-        secret: SecretStr | None = self.settings.client_secret
-        if secret is None:
-            raise BadSetting(f"{self.http.connection}: webhooks need the app's client_secret", field="client_secret")
-        verify(request, secret.get_secret_value(), self.http.clock.now())
-        return delivered(request.body)
+        current = [self.settings.client_secret] if self.settings.client_secret else []
+        secrets = revealed([*current, *self.settings.former_client_secrets], self.http.connection, "client_secret")
+        return delivered(request, secrets, request.received_at or self.http.clock.now())
 
     def ensure_key(self, resource: str) -> bool:
         """Create the unique property that holds our key; False when it is there already."""
@@ -214,7 +213,9 @@ class HubSpot(Connector):
             return Check(name, False, str(error), f"give the app the scopes {scopes}")
         make = f"create a single-line text property '{key}' on {resource} that requires unique values"
         if answer.status == 404:
-            return Check(name, False, f"no property '{key}'", f"{make} (Settings → Properties), or call ensure_key")
+            return Check(
+                name, False, f"no property '{key}'", f"{make} (Settings → Properties), or: throughline check --fix"
+            )
         if not answer.json().get("hasUniqueValue"):
             return Check(name, False, f"'{key}' is not unique", f"{make}; uniqueness cannot be added later")
         return Check(name, True, f"'{key}' is there and unique")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from connectors.batches import UNTOLD, Indexed, Outcomes
+from connectors.batches import Indexed, Outcomes, untold
 from connectors.http import Answer, Http
 from connectors.hubspot.api import Crm
 from connectors.hubspot.schema import REFERENCE_PROPERTIES, source_record
@@ -167,7 +167,7 @@ class Writer:
             if pair in refused:
                 self._outcomes.fail([place], self._error(refused[pair], answer, place[1]))
             elif pair not in done:
-                self._outcomes.fail([place], UNTOLD)
+                self._outcomes.fail([place], untold(place[1]))
 
     def _applied(self) -> Indexed:
         """The items with references that were applied, with the vendor's id."""

@@ -12,7 +12,8 @@ from console.exits import Exit
 from console.opening import Desk, desk, person
 from console.rendering import Screen, table
 from console.verb import By, Json, verb
-from journey import activation
+from journey import activation, effects
+from journey.effects import Effects
 from kernel import revisions
 from kernel.revisions import Difference
 
@@ -35,16 +36,26 @@ def activate(
         if dry_run:
             activation.check(config, opened.described)
             changes = revisions.difference(opened.store, config)
+            moved = Effects()
         else:
             changes = activation.activate(opened.store, config, opened.described, person(by))
+            moved = effects.set_in_motion(opened.store, opened.pins, changes, _systems(opened))
         told = [_change(kind, path, before, config) for kind, path in _paths(changes)]
-        screen.answer({"activated": not dry_run, "changes": told})
+        screen.answer({"activated": not dry_run, "changes": told, "marked": moved.marked, "remap": moved.remap})
         screen.show(table(["", "file", "lines"], [[t["kind"], t["path"], f"+{t['plus']} -{t['minus']}"] for t in told]))
         if diff:
             for each in told:
                 screen.say("".join(each["diff"]))
         screen.say(_sentence(opened, changes, dry_run))
+        for sync, records in moved.marked.items():
+            screen.say(f"{records} records will be compared with their targets: throughline sync run {sync}")
+        for stream in moved.remap:
+            screen.say(f"Stored records may now be read differently: throughline sync remap {stream}")
         return Exit.FINDINGS if dry_run and changes else Exit.OK
+
+
+def _systems(opened: Desk) -> dict[str, str]:
+    return {name: described.system for name, described in opened.described.items()}
 
 
 def _paths(changes: Difference) -> list[tuple[str, str]]:

@@ -23,12 +23,17 @@ def check(
     connection: Annotated[
         str | None, typer.Argument(metavar="[CONNECTION]", help="Only this connection; everything without it.")
     ] = None,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="First make, at the vendors, the fields that hold our key, where syncs write.")
+    ] = False,
     json: Json = False,
 ) -> Exit:
     """Look at the machine, the store, the files, Prefect and every connection; say what is wrong and the fix."""
     with desk(screen) as opened:
         if connection is not None and connection not in opened.described:
             raise unknown("connection", connection, opened.described)
+        for made in _make_keys(opened, connection) if fix else ():
+            screen.note(f"made the key field of {made}")
         found = []
         with screen.progress() as live:
             task = live.add_task("checking", total=None, told="")
@@ -44,6 +49,12 @@ def check(
         screen.show(table(["about", "check", "", "detail", "fix"], rows))
         screen.say("All is well." if not wrong else f"{len(wrong)} of {len(found)} checks fail.")
         return Exit.FINDINGS if wrong else Exit.OK
+
+
+def _make_keys(opened: Desk, only: str | None) -> Iterator[str]:
+    for name, resource in sorted(opened.pins.targets):
+        if only in (None, name) and opened.connections.open(name).ensure_key(resource):
+            yield f"{name}.{resource}"
 
 
 def _look(opened: Desk, only: str | None) -> Iterator[Finding]:

@@ -39,8 +39,7 @@ def show(
             return Exit.FINDINGS
         told = masked(tracing.tell(opened.store, found), Masker(opened.pins.dictionary, show_values))
         screen.answer({"found_as": told["found_as"], "goldens": told["goldens"]})
-        rest: dict[str, Any] = {"objects": [], "deliveries": [], "dead_letters": [], "runs": []}
-        screen.show(*stories.trees(told | rest))
+        screen.show(*stories.trees(told | {"deliveries": [], "dead_letters": [], "runs": []}))
         return Exit.OK
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from console import flowing
+from console.demo import run as run_demo
 from console.exits import Exit, Usage
 from console.opening import desk
 from console.rendering import Screen, table
@@ -21,11 +20,15 @@ def up(
     screen: Screen,
     stop: Annotated[bool, typer.Option("--stop", help="End the server instead.")] = False,
     status: Annotated[bool, typer.Option("--status", help="Only say whether it runs. 1: it does not.")] = False,
+    deploy: Annotated[
+        bool,
+        typer.Option("--deploy", help="Then put the deployments of prefect.yaml on it, for schedules and workers."),
+    ] = False,
     json: Json = False,
 ) -> Exit:
     """Start the local Prefect server of this THROUGHLINE_HOME and leave it running, for flows and for its screens."""
-    if stop and status:
-        raise Usage("give --stop or --status, not both")
+    if stop + status + deploy > 1:
+        raise Usage("give one of --stop, --status and --deploy")
     with desk(screen) as opened:
         home = opened.settings.home
         if stop:
@@ -39,9 +42,15 @@ def up(
             with screen.progress() as live:
                 task = live.add_task("starting the Prefect server", total=None, told="")
                 url = flowing.start_server(home, lambda waited: live.update(task, told=f"{waited:.0f} s"))
+                if deploy:
+                    live.update(task, description="putting the deployments on it")
+                    flowing.deploy(home, lambda waited: None)
         screen.answer({"running": url is not None, "url": url, "home": str(home)})
         told = url or "not running; start it: throughline up"
         screen.show(table(["", ""], [["Prefect", told], ["data", str(home)], ["config", str(opened.settings.config)]]))
+        if deploy:
+            screen.say('Scheduled runs need a worker: eval "$(python -m flows environment)"')
+            screen.say("                              prefect worker start --pool throughline")
         return Exit.OK if url else Exit.FINDINGS
 
 
@@ -51,10 +60,8 @@ def demo(
     home: Annotated[
         Path | None, typer.Option("--home", help="Where the demo's data lives. Default: THROUGHLINE_HOME.")
     ] = None,
+    stop: Annotated[bool, typer.Option("--stop", help="End the simulators and the Prefect server instead.")] = False,
     json: Json = False,
 ) -> Exit:
     """Run the whole journey on six simulated systems, and show what became of every record."""
-    if importlib.util.find_spec("console.demo") is None:
-        raise Usage("this release has no demo")
-    shown = importlib.import_module("console.demo")  # late: it starts flows and simulators
-    return Exit(shown.run(json=json, home=home) or Exit.OK)
+    return run_demo(json=json, home=home, stop=stop)

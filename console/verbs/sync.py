@@ -49,8 +49,15 @@ def _described(sync: Sync) -> dict[str, Any]:
 def run(
     screen: Screen,
     names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Which syncs.")] = None,
-    every: Annotated[bool, typer.Option("--all", help="Every active sync, in the order of their files.")] = False,
-    flow: Annotated[bool, typer.Option("--flow/--no-flow", help="Through Prefect, or in this process alone.")] = True,
+    every: Annotated[bool, typer.Option("--all", help="Every active sync, parents first.")] = False,
+    flow: Annotated[
+        bool | None,
+        typer.Option(
+            "--flow/--no-flow",
+            help="As Prefect flows, the server started where it does not run; or in this process alone. "
+            "Default: as flows where a server runs.",
+        ),
+    ] = None,
     json: Json = False,
 ) -> Exit:
     """Run syncs now: read, match, plan, deliver. Runs again change nothing when nothing changed.
@@ -58,9 +65,10 @@ def run(
     A sync that cannot go on does not keep the others from running.
     """
     with desk(screen) as opened:
-        done, codes = [], []
-        for sync in opened.syncs(names or (), every):
-            told, code = _run_one(screen, opened, sync, flow)
+        syncs, done, codes = opened.syncs(names or (), every), [], []
+        through_prefect = flowing.server_url(opened.settings.home) is not None if flow is None else flow
+        for sync in syncs:
+            told, code = _run_one(screen, opened, sync, through_prefect)
             done.append(told)
             codes.append(code)
         screen.answer({"syncs": done})
@@ -71,16 +79,16 @@ def run(
 
 def _run_one(screen: Screen, opened: Desk, sync: Sync, flow: bool) -> tuple[dict[str, Any], Exit]:
     try:
-        told = flowing.run_sync(opened, sync.name) if flow else _run_here(screen, opened, sync)
+        with screen.progress() as live:
+            shown = _Live(live, sync.name)
+            if flow:
+                told = flowing.run_sync(opened, sync.name, shown.watcher(), shown.starting)
+            else:
+                told = tallies.told(run_sync(opened.context(), sync, shown.watcher()))
         return told, tallies.exit_code([told["state"]])
     except ThroughlineError as error:
         told = {"name": sync.name, "run": None, "state": "failed", "inbound": {}, "outbound": {}}
         return {**told, "warnings": {}, "errors": [str(error)]}, exit_of(error)
-
-
-def _run_here(screen: Screen, opened: Desk, sync: Sync) -> dict[str, Any]:
-    with screen.progress() as live:
-        return tallies.told(run_sync(opened.context(), sync, _Live(live, sync.name).watcher()))
 
 
 class _Live:
@@ -93,6 +101,10 @@ class _Live:
     def watcher(self) -> Watcher:
         """For the journey to call."""
         return Watcher(read=self._read, delivered=self._delivered)
+
+    def starting(self, waited: float) -> None:
+        """The Prefect server is being waited for."""
+        self._line("starting the Prefect server", f"{waited:.0f} s")
 
     def _read(self, stream: Stream, counts: Inbound) -> None:
         self._line(f"{self.name} ← {stream}", f"{counts.read} read, {counts.landed} landed, {counts.parked} parked")

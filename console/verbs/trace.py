@@ -25,7 +25,9 @@ def trace(
     asked: Annotated[
         str,
         typer.Argument(
-            metavar="ID", help="A trace id, e-mail, phone, domain, vendor id, golden id, delivery id or dead letter id."
+            metavar="ID",
+            help="A trace id, e-mail, phone, domain, vendor id (or connection.resource:id), golden id, delivery id, "
+            "dead letter id.",
         ),
     ],
     show_values: ShowValues = False,

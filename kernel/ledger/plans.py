@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection
 
 from kernel.errors import ThroughlineError
-from kernel.ids import derived_id, new_id
+from kernel.ids import beside, content_hash, derived_id, new_id
 from kernel.ledger.states import State
 from kernel.store import Raced, Store, bulk
 from kernel.store.tables import binding, delivery
@@ -31,14 +31,16 @@ class Plan:
     before: dict[str, Any] | None = None
     basis: int = 0  # instant of the target state it was compared with: part of its identity
     wait_on: str | None = None
+    doubted: bool = False  # an earlier send was given up unanswered: look what is there before this one is sent
     parent: str | None = None
+    retry: bool = False  # a person asked for it: a dead delivery that is the same write is made again
     error: ThroughlineError | None = None  # it cannot be rendered for this target: dead from the start
     id: str = field(default_factory=new_id)
 
 
 def new_binding(golden_id: str, anchor: str, connection: str, resource: str, now: int) -> dict[str, Any]:
     """A primary seat for a golden record in a target. Its ext_key is fixed here, for good, and the same for the same seat."""
-    key = derived_id("binding", anchor, connection, resource)
+    key = beside(anchor, "binding", connection, resource)
     return {
         "id": key,
         "golden_id": golden_id,
@@ -60,43 +62,50 @@ def add_bindings(conn: Connection, rows: Sequence[dict[str, Any]]) -> None:
         raise Raced("another worker bound one of these records", cause="raced")
 
 
-def op_key(connection: str, resource: str, plan: Plan) -> str:
+def op_key(plan: Plan) -> str:
     """Derived, so that planning again from the same facts is the same write: it is never made twice."""
-    body = _body_hash(plan)
-    return derived_id(
-        "op",
-        connection,
-        resource,
-        plan.binding_id,
-        plan.action,
-        str(plan.golden_version),
-        plan.mapping,
-        str(plan.basis),
-        body,
-    )
-
-
-def _body_hash(plan: Plan) -> str:
-    """Hash of what the plan would change."""
-    from_fields = sorted((name, repr(value)) for name, value in plan.fields.items())
-    return derived_id("body", repr(from_fields), repr(sorted(plan.refs.items())))
+    facts = [plan.binding_id, str(plan.action), plan.golden_version, plan.mapping, plan.basis, plan.fields, plan.refs]
+    return content_hash(facts)
 
 
 def add_plans(
     conn: Connection, store: Store, run_id: str, sync: str, connection: str, resource: str, plans: Sequence[Plan]
 ) -> tuple[int, int]:
-    """Write deliveries; (planned, superseded). A plan that already exists, in whatever state, is not written again."""
+    """Write deliveries; (planned, superseded). A plan that already exists is not written again, unless it was superseded.
+
+    One that a person asks for again, and that died, lives again: same key, same body.
+    """
     if not plans:
         return 0, 0
     now = store.clock.now()
-    keyed = {op_key(connection, resource, plan): plan for plan in plans}
-    known = {row.op_key for row in bulk.select_in(conn, delivery, "op_key", keyed, ["op_key"])}
-    fresh = {key: plan for key, plan in keyed.items() if key not in known}
-    superseded = supersede(conn, run_id, [plan.binding_id for plan in fresh.values()])
-    rows = [_row(store, run_id, sync, connection, resource, key, plan, now) for key, plan in fresh.items()]
-    if rows and bulk.insert_new(conn, delivery, rows) != len(rows):
+    bindings = [plan.binding_id for plan in plans]
+    rows = bulk.select_in(conn, delivery, "binding_id", bindings, ["op_key", "id", "state"])
+    fresh, known = _fresh({row.op_key: row for row in rows}, plans)
+    again = [row_id for row_id, plan in known.items() if plan.retry and plan.error is None]
+    revived = reopen(conn, run_id, again, now)
+    superseded = supersede(conn, run_id, [plan.binding_id for plan in fresh.values()]) if rows else 0
+    new = [_row(store, run_id, sync, connection, resource, key, plan, now) for key, plan in fresh.items()]
+    if new and bulk.insert_new(conn, delivery, new) != len(new):
         raise Raced("another worker planned one of these records", cause="raced")
-    return len(rows), superseded
+    return len(new) + len(revived), superseded
+
+
+def _fresh(known: Mapping[str, Any], plans: Sequence[Plan]) -> tuple[dict[str, Plan], dict[str, Plan]]:
+    """The plans that do not exist yet, by key, and those that do, by id. `known`: deliveries of their bindings by key.
+
+    One that was superseded and is wanted after all is planned again under a next key.
+    """
+    fresh: dict[str, Plan] = {}
+    there: dict[str, Plan] = {}
+    for plan in plans:
+        key = op_key(plan)
+        while (row := known.get(key)) is not None and row.state == State.SUPERSEDED:
+            key = derived_id("again", key, row.id)
+        if row is None:
+            fresh[key] = plan
+        else:
+            there[row.id] = plan
+    return fresh, there
 
 
 def supersede(conn: Connection, run_id: str, binding_ids: Sequence[str]) -> int:
@@ -118,9 +127,8 @@ def supersede(conn: Connection, run_id: str, binding_ids: Sequence[str]) -> int:
 
 def reopen(conn: Connection, run_id: str, delivery_ids: Sequence[str], now: int) -> set[str]:
     """DEAD deliveries become PLANNED again, same key, same body, unless their binding has a newer one. Which were."""
-    dead = bulk.select_in(
-        conn, delivery, "id", delivery_ids, ["id", "binding_id", "golden_version"], "AND t.state = 'DEAD'"
-    )
+    wanted = ["id", "binding_id", "golden_version", "cause", "not_before"]
+    dead = bulk.select_in(conn, delivery, "id", delivery_ids, wanted, "AND t.state = 'DEAD'")
     newer: dict[str, int] = {}
     columns = ["binding_id", "golden_version"]
     for row in bulk.select_in(
@@ -130,11 +138,12 @@ def reopen(conn: Connection, run_id: str, delivery_ids: Sequence[str], now: int)
     again = [row for row in dead if newer.get(row.binding_id, 0) < row.golden_version]
     changes = [
         {
-            "state": State.PLANNED,
+            # Never answered: it may be there. UNKNOWN is sent again where that is harmless, else looked for first.
+            "state": State.UNKNOWN if row.cause == "unknown_outcome" else State.PLANNED,
             "attempts": 0,
             "run_id": run_id,
             "settled_run": None,
-            "not_before": now,
+            "not_before": max(now, row.not_before),
             "id": row.id,
             "was_state": State.DEAD,
         }
@@ -142,6 +151,14 @@ def reopen(conn: Connection, run_id: str, delivery_ids: Sequence[str], now: int)
     ]
     bulk.update(conn, delivery, changes, ["id", "was_state"])
     return {row.id for row in again}
+
+
+def _first_state(plan: Plan) -> State:
+    if plan.error:
+        return State.DEAD
+    if plan.doubted:
+        return State.UNKNOWN
+    return State.WAITING if plan.wait_on else State.PLANNED
 
 
 def _row(
@@ -159,7 +176,7 @@ def _row(
         "resource": resource,
         "sync": sync,
         "action": plan.action,
-        "state": State.DEAD if error else State.WAITING if plan.wait_on else State.PLANNED,
+        "state": _first_state(plan),
         "trace_id": plan.trace_id,
         "run_id": run_id,
         "settled_run": run_id if error else None,
@@ -170,7 +187,7 @@ def _row(
         "attempts": 0,
         "fence": 0,
         "not_before": now,
-        "wait_on": plan.wait_on,
+        "wait_on": None if plan.doubted else plan.wait_on,
         "planned_at": now,
         "parent": plan.parent,
         "body": store.seal(delivery, delivery_id, body),

@@ -215,6 +215,14 @@ class Store:
             wanted = [one for one in ids if one != to_id] + ([] if undo else [to_id])
             if sorted(wanted) != sorted(ids):
                 self.state.put("_associations", f"{of}/{one}/{to}", {"ids": wanted})
+                if (of, to) == ("contacts", "companies"):
+                    self._set_primary(one, wanted)
+
+    def _set_primary(self, id: str, companies: Sequence[str]) -> None:
+        """A contact's first company is its primary one, shown as a property of its own."""
+        contact = self.find("contacts", id)
+        if contact is not None and contact["properties"].get("associatedcompanyid") not in companies:
+            self.update("contacts", contact, {"associatedcompanyid": companies[0] if companies else ""})
 
     # showing ----------------------------------------------------------------------------------------------------------
     def show(self, kind: str, obj: Json, wanted: Sequence[str] | None, others: Iterable[str] = ()) -> Json:

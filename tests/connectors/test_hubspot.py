@@ -200,8 +200,8 @@ def test_an_existing_contact_is_adopted_by_its_id(hubspot: HubSpot, vendor: Simu
         (True, False, None),
         (False, True, None),
     ]
-    found = hubspot.find("contacts", ["k1", "nobody"])
-    assert [record.id for record in found["k1"]] == [theirs["id"]]
+    found = hubspot.find("contacts", ["K1", "nobody"])
+    assert [record.id for record in found["K1"]] == [theirs["id"]]
     assert found["nobody"] == []
 
 

@@ -47,6 +47,7 @@ MIGRATIONS = "/migrations/versions/"
 
 LATE_IMPORTS: dict[tuple[str, str], str] = {
     ("console", "flows"): "Prefect costs seconds; verbs that run no flow never pay them",
+    ("flows", "flows"): "a server starts, and the variables are set, before Prefect is imported",
     ("console", "sandbox"): "only `sandbox` and `demo` need the simulators",
     ("console", "uvicorn"): "only the verbs that serve need a server",
 }

@@ -190,6 +190,24 @@ def test_associations_are_seen_from_both_ends(sdk: Any, vendor: HubSpot) -> None
     }
 
 
+def test_a_contacts_first_company_is_its_primary_one(vendor: HubSpot) -> None:
+    contact, one, two = vendor.make("contacts", email="a@x.io"), vendor.make("companies"), vendor.make("companies")
+
+    def primary() -> str | None:
+        found = vendor.store.find("contacts", contact["id"])
+        assert found is not None
+        told: str | None = found["properties"]["associatedcompanyid"]
+        return told
+
+    vendor.store.associate("contacts", contact["id"], "companies", one["id"])
+    vendor.store.associate("companies", two["id"], "contacts", contact["id"])
+    assert primary() == one["id"]
+    vendor.store.associate("contacts", contact["id"], "companies", one["id"], undo=True)
+    assert primary() == two["id"]
+    vendor.store.associate("contacts", contact["id"], "companies", two["id"], undo=True)
+    assert primary() is None
+
+
 def test_webhooks_carry_a_signature_the_sdk_accepts(vendor: HubSpot) -> None:
     vendor.hook("https://x.io/hook", "secret", ["contact.*"])
     made = vendor.make("contacts", email="a@x.io")
