@@ -108,6 +108,10 @@ class Connector(ABC):
     Settings: ClassVar[type[ConnectorSettings]]
     resources: ClassVar[Mapping[str, Resource]]
     limits: ClassVar[Sequence[Limit]] = ()
+    setup: ClassVar[Sequence[str]] = ()
+    """What a person does at the vendor before the first `check`, step by step; for the reference page."""
+    permissions: ClassVar[Sequence[str]] = ()
+    """The vendor's names of the permissions to grant."""
 
     def __init__(self, settings: Any, http: Http) -> None:
         """`http` carries the connection's name, limits, clock and verdicts; see `connectors.open_connector`."""

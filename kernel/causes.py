@@ -162,6 +162,12 @@ _VENDOR = (
         "Detach the binding, or bind the object it became; then replay.",
     ),
     Cause(
+        "read_only",
+        "send",
+        "The write names a field that nobody may write at the vendor; nothing was sent.",
+        "Take the field off the mapping's way out (`direction: in`), activate it, and replay.",
+    ),
+    Cause(
         "refused",
         "vendor",
         "The vendor's own rules refuse this record; the field is named where the vendor names it.",
