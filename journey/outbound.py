@@ -32,7 +32,7 @@ from kernel.ledger.states import OPEN, State
 from kernel.store import bulk
 from kernel.store.tables import binding, delivery, dirty, object_, target_state
 
-CLAIM = 500
+CLAIM = 1000
 """Deliveries claimed at once where sending one twice is harmless (classes A and B)."""
 
 PATIENCE = 20

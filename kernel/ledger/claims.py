@@ -83,7 +83,7 @@ def due(
             .limit(limit - len(found))
             .with_for_update(of=delivery, skip_locked=True)
         )
-        found.extend(conn.execute(query).all())
+        found.extend(bulk.plain(conn.execute(query)))
         if len(found) >= limit:
             break
     return found
