@@ -33,6 +33,7 @@ class Batch:
     versions: list[dict[str, Any]] = field(default_factory=list)
     new_objects: list[dict[str, Any]] = field(default_factory=list)
     known_objects: list[dict[str, Any]] = field(default_factory=list)  # guarded by the version they were read with
+    touched: list[dict[str, Any]] = field(default_factory=list)  # objects with a newer time and nothing else new
     members: list[Member] = field(default_factory=list)  # new, changed or withdrawn
     letters: list[Letter] = field(default_factory=list)
     replayed: bool = False  # asked for by a person, not read from the vendor
@@ -197,6 +198,7 @@ def _write_objects(conn: Connection, batch: Batch) -> None:
         {"state": "superseded", "object_id": each, "was_state": "parked"} for each in (*batch.cured, *batch.parked_anew)
     ]
     bulk.update(conn, version, over, ["object_id", "was_state"])
+    bulk.update(conn, object_, batch.touched, ["id", "was_version", "was_source_at"])
     bulk.insert(conn, version, batch.versions)
 
 
