@@ -12,6 +12,7 @@ import typer
 from console import verb
 from console.verbs import (
     activate,
+    again,
     check,
     connector,
     dead_letters,
@@ -65,6 +66,7 @@ app.command("check")(check.check)
 app.command("activate")(activate.activate)
 app.add_typer(sync.app, name="sync")
 app.command("status")(status.status)
+app.command("prune")(again.prune)
 app.add_typer(dead_letters.app, name="dead-letters")
 app.command("trace")(trace.trace)
 app.add_typer(identity.app, name="identity")

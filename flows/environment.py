@@ -41,7 +41,7 @@ def variables(home: Path, api: str) -> dict[str, str]:
 def prepare(home: Path, api: str = "") -> None:
     """Set them for this process, before Prefect is imported; the server's address may come later."""
     chosen = variables(home, api) | {_LOGGING_NAME: str(LOGGING)}
-    os.environ.update(chosen if api else {name: chosen[name] for name in chosen.keys() - {"PREFECT_API_URL", _OURS}})
+    os.environ.update(chosen if api else {name: chosen[name] for name in chosen.keys() - {"PREFECT_API_URL", OURS}})
 
 
 def server_elsewhere() -> str:

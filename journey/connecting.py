@@ -31,6 +31,9 @@ class OpenConnections:
 
     def open(self, name: str) -> Connector:
         """The connector of a connection; threads that ask at once get the same one."""
+        found = self._open.get(name)
+        if found is not None:
+            return found
         with self._lock:
             return self._opened(name)
 

@@ -112,7 +112,8 @@ def unfolded(kept: Mapping[str, T], fields: Collection[str]) -> dict[str, T]:
     """What `folded` kept, said of each field again."""
     if "" not in kept:
         return dict(kept)
-    found = dict.fromkeys(fields, kept[""]) | kept
+    found = dict.fromkeys(fields, kept[""])
+    found.update(kept)
     del found[""]
     return found
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from dead_letter import parking
 from journey import echo
-from journey.sending import MOST_ATTEMPTS, held_fields, letter
+from journey.sending import held_fields, letter
 from journey.shard import Shard
 from kernel.clock import SECOND
 from kernel.errors import Park, ThroughlineError
@@ -56,7 +56,7 @@ def _result(shard: Shard, claimed: Claimed, hits: Sequence[SourceRecord], held: 
     leaving = claimed.action in (Action.DELETE, Action.ARCHIVE)
     if not hits and leaving:
         return Settled(claimed, State.APPLIED, "gone", fields={}, present=False)
-    if not hits and claimed.attempts >= MOST_ATTEMPTS:
+    if not hits and claimed.attempts >= shard.most_attempts:
         return Settled(claimed, State.DEAD, "gave_up", cause="unanswered", error="no attempt was ever answered")
     again: dict[str, Any] = {"not_before": now, "generation": claimed.generation + 1}
     if not hits:  # proven: the send did not land, and after the settle time it no longer can

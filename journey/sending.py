@@ -22,8 +22,6 @@ from kernel.records import Action, WriteItem, WriteOutcome
 from kernel.store import Store, bulk
 from kernel.store.tables import delivery, target_state
 
-MOST_ATTEMPTS = 8
-
 
 @dataclass(slots=True)
 class Sent:
@@ -203,10 +201,10 @@ def failed(shard: Shard, sent: Sent, held: echo.Fields) -> Settled:
     if isinstance(error, RetryAt):
         return Settled(claimed, again, "later", not_before=max(soonest, error.at), **told)
     if error.fate is Fate.RETRY:
-        if claimed.attempts >= MOST_ATTEMPTS:
+        if claimed.attempts >= shard.most_attempts:
             return Settled(claimed, State.DEAD, "gave_up", not_before=now, **given_up)
         after = error.after if isinstance(error, Retry) else None
-        wait = int(after * SECOND) if after else backoff(claimed.attempts)
+        wait = int(after * SECOND) if after else shard.scheduled(claimed.attempts) or backoff(claimed.attempts)
         return Settled(claimed, again, "retry", not_before=max(soonest, now + wait), **told)
     return Settled(claimed, again, "stopped", not_before=soonest, **told)
 
@@ -219,7 +217,7 @@ def _unknown(shard: Shard, claimed: Claimed, now: int, told: dict[str, Any]) -> 
         "not_before": now + shard.patience(claimed.attempts, claimed.planned_at, now),
         "hold_until": None if keyed and not asks else now + shard.landing,
     }
-    if claimed.attempts >= MOST_ATTEMPTS and not asks:
+    if claimed.attempts >= shard.most_attempts and not asks:
         return Settled(claimed, State.DEAD, "unknown", **waits, **{**told, "cause": "unknown_outcome"})
     return Settled(claimed, State.UNKNOWN, "unknown", **waits, **told)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, exists, or_, select
+from sqlalchemy import ColumnElement, Connection, exists, or_, select
 
 from kernel.ledger.states import NEXT, OPEN, State
 from kernel.records import Action
@@ -44,6 +44,9 @@ class Claimed:
         return f"{self.op_key}-g{self.generation}"
 
 
+_CLAIMED = [column for column in delivery.columns if column.name != "before"]
+
+
 def due(
     conn: Connection,
     connection: str,
@@ -51,7 +54,7 @@ def due(
     states: Mapping[State, ColumnElement[bool]],
     now: int,
     limit: int,
-) -> list[Row[Any]]:
+) -> list[Any]:
     """Deliveries of these states, each under a condition, that may be taken up now.
 
     None of their binding is open or undecided, no older send could still land.
@@ -63,10 +66,10 @@ def due(
         other.c.state.in_((*OPEN, State.CONFLICT)),
     )
     may_pass = or_(delivery.c.state == State.UNKNOWN, binding.c.hold_until.is_(None), binding.c.hold_until <= now)
-    found: list[Row[Any]] = []
+    found: list[Any] = []
     for state, condition in states.items():
         query = (
-            select(delivery, binding.c.ext_key, binding.c.vendor_id)
+            select(*_CLAIMED, binding.c.ext_key, binding.c.vendor_id)
             .join(binding, binding.c.id == delivery.c.binding_id)
             .where(
                 delivery.c.connection == connection,
@@ -77,17 +80,17 @@ def due(
                 ~blocked,
                 may_pass,
             )
-            .order_by(delivery.c.not_before, delivery.c.id)
+            .order_by(delivery.c.not_before)
             .limit(limit - len(found))
             .with_for_update(of=delivery, skip_locked=True)
         )
-        found += conn.execute(query).all()
+        found.extend(conn.execute(query).all())
         if len(found) >= limit:
             break
     return found
 
 
-def take(conn: Connection, store: Store, rows: list[Row[Any]], state: State, now: int) -> list[Claimed]:
+def take(conn: Connection, store: Store, rows: list[Any], state: State, now: int) -> list[Claimed]:
     """Mark rows of `due` as ours. A send counts an attempt; a reconcile does not."""
     sending = state is State.INFLIGHT
     claimed = [

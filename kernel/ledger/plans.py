@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection
 
 from kernel.errors import ThroughlineError
-from kernel.ids import beside, derived_id, new_id
+from kernel.ids import beside, content_hash, derived_id, new_id
 from kernel.ledger.states import State
 from kernel.store import Raced, Store, bulk
 from kernel.store.tables import binding, delivery
@@ -62,26 +62,10 @@ def add_bindings(conn: Connection, rows: Sequence[dict[str, Any]]) -> None:
         raise Raced("another worker bound one of these records", cause="raced")
 
 
-def op_key(connection: str, resource: str, plan: Plan) -> str:
+def op_key(plan: Plan) -> str:
     """Derived, so that planning again from the same facts is the same write: it is never made twice."""
-    body = _body_hash(plan)
-    return derived_id(
-        "op",
-        connection,
-        resource,
-        plan.binding_id,
-        plan.action,
-        str(plan.golden_version),
-        plan.mapping,
-        str(plan.basis),
-        body,
-    )
-
-
-def _body_hash(plan: Plan) -> str:
-    """Hash of what the plan would change."""
-    from_fields = sorted((name, repr(value)) for name, value in plan.fields.items())
-    return derived_id("body", repr(from_fields), repr(sorted(plan.refs.items())))
+    facts = [plan.binding_id, str(plan.action), plan.golden_version, plan.mapping, plan.basis, plan.fields, plan.refs]
+    return content_hash(facts)
 
 
 def add_plans(
@@ -94,30 +78,33 @@ def add_plans(
     if not plans:
         return 0, 0
     now = store.clock.now()
-    fresh, known = _fresh(conn, {op_key(connection, resource, plan): plan for plan in plans})
+    bindings = [plan.binding_id for plan in plans]
+    rows = bulk.select_in(conn, delivery, "binding_id", bindings, ["op_key", "id", "state"])
+    fresh, known = _fresh({row.op_key: row for row in rows}, plans)
     again = [row_id for row_id, plan in known.items() if plan.retry and plan.error is None]
     revived = reopen(conn, run_id, again, now)
-    superseded = supersede(conn, run_id, [plan.binding_id for plan in fresh.values()])
-    rows = [_row(store, run_id, sync, connection, resource, key, plan, now) for key, plan in fresh.items()]
-    if rows and bulk.insert_new(conn, delivery, rows) != len(rows):
+    superseded = supersede(conn, run_id, [plan.binding_id for plan in fresh.values()]) if rows else 0
+    new = [_row(store, run_id, sync, connection, resource, key, plan, now) for key, plan in fresh.items()]
+    if new and bulk.insert_new(conn, delivery, new) != len(new):
         raise Raced("another worker planned one of these records", cause="raced")
-    return len(rows) + len(revived), superseded
+    return len(new) + len(revived), superseded
 
 
-def _fresh(conn: Connection, keyed: dict[str, Plan]) -> tuple[dict[str, Plan], dict[str, Plan]]:
-    """The plans that do not exist yet, by key, and those that do, by id.
+def _fresh(known: Mapping[str, Any], plans: Sequence[Plan]) -> tuple[dict[str, Plan], dict[str, Plan]]:
+    """The plans that do not exist yet, by key, and those that do, by id. `known`: deliveries of their bindings by key.
 
     One that was superseded and is wanted after all is planned again under a next key.
     """
     fresh: dict[str, Plan] = {}
     there: dict[str, Plan] = {}
-    while keyed:
-        rows = bulk.select_in(conn, delivery, "op_key", keyed, ["op_key", "id", "state"])
-        known = {row.op_key: row for row in rows}
-        fresh |= {key: plan for key, plan in keyed.items() if key not in known}
-        there |= {row.id: keyed[key] for key, row in known.items() if row.state != State.SUPERSEDED}
-        ended = {key: row.id for key, row in known.items() if row.state == State.SUPERSEDED}
-        keyed = {derived_id("again", key, row_id): keyed[key] for key, row_id in ended.items()}
+    for plan in plans:
+        key = op_key(plan)
+        while (row := known.get(key)) is not None and row.state == State.SUPERSEDED:
+            key = derived_id("again", key, row.id)
+        if row is None:
+            fresh[key] = plan
+        else:
+            there[row.id] = plan
     return fresh, there
 
 
