@@ -92,9 +92,9 @@ def _deliveries(ctx: Context, rows: Sequence[Any], done: Replayed) -> None:
     with ctx.store.write("replay.deliveries") as conn:
         again = [row for row in rows if row.mode == "verbatim"]
         reopened = plans.reopen(conn, ctx.run_id, [row.about for row in again], ctx.store.clock.now())
-        _mark_goldens(ctx, conn, [row.about for row in rows if row.mode != "verbatim"])
+        _mark_goldens(ctx, conn, [row.about for row in rows if row.about not in reopened])
         lost = [row.id for row in again if row.about not in reopened]
-        _close(conn, ctx, lost, "superseded", "a newer write to the same object exists; nothing was written")
+        _close(conn, ctx, lost, "superseded", "the record has changed since; what it needs now is planned")
         _close(conn, ctx, [row.id for row in rows if row.id not in lost], "resolved", "replayed")
     done.deliveries += len(rows) - len(lost)
     done.superseded += len(lost)
