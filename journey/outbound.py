@@ -30,7 +30,7 @@ from kernel.ledger.claims import Claimed
 from kernel.ledger.settling import Settled, settle
 from kernel.ledger.states import OPEN, State
 from kernel.store import bulk
-from kernel.store.tables import binding, delivery, dirty, object_, target_state
+from kernel.store.tables import binding, delivery, dirty, object_
 
 CLAIM = 1000
 """Deliveries claimed at once where sending one twice is harmless (classes A and B)."""
@@ -211,7 +211,7 @@ def _settle(shard: Shard, sent: Sequence[Sent]) -> None:
     ctx = shard.ctx
     _refuse_taken(shard, sent)
     learned = [each.claimed.binding_id for each in sent if each.error is None or sending.missing(each)]
-    held = _held(shard, learned)
+    held = sending.held_fields(shard, learned)
     results = [_result(shard, each, held.get(each.claimed.binding_id, {})) for each in sent]
     dead = {result.claimed.id for result in results if result.state is State.DEAD}
     letters = parking.rows(
@@ -250,13 +250,6 @@ def _refuse_taken(shard: Shard, sent: Sequence[Sent]) -> None:
                 text = "the object it was written to belongs to another golden record"
                 each.outcome.error = Park(text, cause="bound_elsewhere", trace_id=each.claimed.trace_id)
                 each.outcome.vendor_id = None
-
-
-def _held(shard: Shard, binding_ids: Sequence[str]) -> dict[str, echo.Fields]:
-    store = shard.ctx.store
-    with store.read() as conn:
-        rows = bulk.select_in(conn, target_state, "binding_id", binding_ids, ["binding_id", "fields"])
-    return {row.binding_id: store.open(target_state, row.binding_id, row.fields) for row in rows}
 
 
 def _result(shard: Shard, sent: Sent, held: echo.Fields) -> Settled:

@@ -120,7 +120,8 @@ class HubSpot(Connector):
             wanted = list(dict.fromkeys(ids[start : start + BATCH]))
             there, _ = self._reader(resource).fetch(wanted)
             known = {record.id: record for record in there}
-            found += [known.pop(one, None) or SourceRecord(id=one, raw={"id": one}, deleted=True) for one in wanted]
+            gone = {one: SourceRecord(id=one, raw={"id": one}, deleted=True) for one in wanted if one not in known}
+            found += [gone[one] if one in gone else known.pop(one) for one in wanted]
             found += known.values()  # survivors of a merge, under ids that nobody asked for
         return found
 
