@@ -16,6 +16,7 @@ from journey.context import Context
 from journey.counts import Counts, Inbound, add
 from journey.drafts import COLUMNS, KeyHash, Member, from_row, member_id, succeed
 from journey.landing import Batch, land, object_row, version_row
+from journey.recognising import Recognised, recognise
 from journey.syncs import Stream
 from kernel.errors import Park
 from kernel.leases import hold
@@ -138,6 +139,7 @@ def _land_once(
     for n, item in enumerate(news):
         _sort(ctx, batch, item, drawn.get(item.object_id), mapping, surroundings, arrival + n, tally, warnings)
     batch.bound = surroundings.bound
+    batch.recognised = surroundings.recognised
     land(ctx, batch, checkpoint)
 
 
@@ -249,6 +251,7 @@ class _Surroundings:
         self._bindings: dict[str, Any] = {}
         self._states: dict[str, Any] = {}
         self._new_states: dict[str, dict[str, Any]] = {}
+        self.recognised: list[Recognised] = []
         with ctx.store.read() as conn:
             for row in bulk.select_in(conn, member, "object_id", known, COLUMNS):
                 self._old.setdefault(row.object_id, []).append(from_row(ctx.store, row))
@@ -258,6 +261,11 @@ class _Surroundings:
                 ):
                     self._bindings[row.object_id] = row
                     self.bound[row.object_id] = row.golden_id
+                strange = [item for item in news if item.object_id not in self._bindings]
+                self.recognised = recognise(ctx, conn, stream, strange)
+                for found in self.recognised:
+                    self._bindings[found.news.object_id] = found.binding
+                    self.bound[found.news.object_id] = found.binding.golden_id
                 ids = [row.id for row in self._bindings.values()]
                 columns = ["binding_id", "updated_at", "present", "fields"]
                 self._states = {
@@ -323,12 +331,15 @@ class _Surroundings:
         if bound is None or part is None:
             return None
         row = self._states.get(bound.id)
-        state = self.ctx.store.open(target_state, bound.id, row.fields) if row is not None else {}
+        state = self.ctx.store.open(target_state, bound.id, row.fields) if row is not None else self._sent(bound.id)
         fields, ours = echo.after_read(
             state, part, item.record.raw, read_before_write=row is not None and self.started_at < row.updated_at
         )
         self._new_states[item.object_id] = self._state_row(bound.id, fields, present=True)
         return ours
+
+    def _sent(self, binding_id: str) -> echo.Fields:
+        return next((found.sent for found in self.recognised if found.binding.id == binding_id), {})
 
     def _state_row(self, binding_id: str, fields: dict[str, Any], present: bool) -> dict[str, Any]:
         return {

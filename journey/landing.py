@@ -18,11 +18,24 @@ from journey.drafts import Member
 from journey.linking import Links
 from journey.merging import Merged, merge
 from journey.placing import Placement, place
+from journey.recognising import Recognised
 from journey.syncs import Stream
 from kernel.ids import derived_id, new_id
+from kernel.ledger.settling import release_waiting
 from kernel.store import Raced, bulk
+from kernel.store.tables import (
+    binding,
+    decision,
+    dirty,
+    golden,
+    link,
+    match_key,
+    member,
+    object_,
+    target_state,
+    version,
+)
 from kernel.store.tables import checkpoint as checkpoint_table
-from kernel.store.tables import decision, dirty, golden, link, match_key, member, object_, target_state, version
 
 
 @dataclass(slots=True)
@@ -40,6 +53,7 @@ class Batch:
     parked_anew: list[str] = field(default_factory=list)  # parked objects of which another version is parked
     states: list[dict[str, Any]] = field(default_factory=list)  # target states as the read showed them
     bound: dict[str, str] = field(default_factory=dict)  # object id -> golden id of its binding
+    recognised: list[Recognised] = field(default_factory=list)  # objects made by writes that were never answered
     exits: set[str] = field(default_factory=set)  # objects that a filter now keeps out
     vanished: list[str] = field(default_factory=list)  # bound objects that the vendor says are gone
     reviewed: list[Member] = field(default_factory=list)  # stored members that a person's verdicts place anew
@@ -146,7 +160,8 @@ def _compute(ctx: Context, conn: Connection, batch: Batch) -> _Writes:
 def _placement(ctx: Context, conn: Connection, entity: str, drafts: list[Member], batch: Batch) -> Placement:
     if entity in ctx.pins.rules.entities:
         reviewed = [each for each in batch.reviewed if each.entity == entity]
-        return place(ctx, conn, entity, [*drafts, *reviewed], batch.bound, batch.verdicts)
+        anchors = {found.news.object_id: found.binding.anchor for found in batch.recognised}
+        return place(ctx, conn, entity, [*drafts, *reviewed], batch.bound, batch.verdicts, anchors)
     placement = Placement({d.id: d for d in drafts}, {d.id: d.golden_id for d in drafts})
     for draft in drafts:  # transactions and events: the record is its object's, or the one we wrote that object from
         draft.golden_id = draft.golden_id or batch.bound.get(draft.object_id) or anchored_id(draft.id)
@@ -252,6 +267,14 @@ def _decision(entity: str, kind: str, a: str, b: str, why: str, now: int) -> dic
     }
 
 
+def _write_recognised(ctx: Context, conn: Connection, batch: Batch) -> None:
+    rows = [found.row() for found in batch.recognised]
+    if bulk.update(conn, binding, rows, ["id", "was_object_id"]) != len(rows):
+        raise Raced("another worker learned of one of these objects", cause="raced")
+    goldens = [found.binding.golden_id for found in batch.recognised]
+    release_waiting(conn, batch.stream.connection, goldens, ctx.store.clock.now())
+
+
 def _write_rest(ctx: Context, conn: Connection, batch: Batch, writes: _Writes) -> None:
     bulk.upsert(conn, member, writes.member_rows)
     bulk.update(conn, link, writes.moves.rows, ["id"])
@@ -261,6 +284,7 @@ def _write_rest(ctx: Context, conn: Connection, batch: Batch, writes: _Writes) -
     for links in writes.links:
         bulk.upsert(conn, link, links.rows)
     bindings.write(conn, ctx.run_id, writes.seats)
+    _write_recognised(ctx, conn, batch)
     bulk.upsert(conn, target_state, batch.states)
     now = ctx.store.clock.now()
     cured = ("resolved", "replayed") if batch.replayed else ("superseded", "a newer version landed")

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, case, func, select, true
 
 from dead_letter import parking
-from journey import echo, sending
+from journey import echo, recognising, sending
 from journey.context import Context
 from journey.landing import mark_rows
 from journey.reconcile import reconcile_unknown
@@ -207,7 +207,7 @@ def _bind(conn: Connection, shard: Shard, taken: Sequence[Claimed]) -> list[Clai
 
 def _settle(shard: Shard, sent: Sequence[Sent]) -> None:
     """Write what became of a batch; payloads are sealed and letters made before the transaction."""
-    ctx = shard.ctx
+    ctx, sent = shard.ctx, recognising.without_taken(shard, sent)
     learned = [each.claimed.binding_id for each in sent if each.error is None or sending.missing(each)]
     held = _held(shard, learned)
     results = [_result(shard, each, held.get(each.claimed.binding_id, {})) for each in sent]

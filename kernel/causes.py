@@ -292,6 +292,12 @@ _JOURNEY = (
         "Look at the object at the vendor, then replay: the replay asks the vendor before it writes.",
     ),
     Cause(
+        "object_taken",
+        "send",
+        "The target answered with an object that belongs to another record here, so two records claim one object.",
+        "Look at both (`throughline trace`); merge them here if they are one, else part them at the vendor; then replay.",
+    ),
+    Cause(
         "several_at_target",
         "reconcile",
         "More than one object at the target carries this record's key.",

@@ -114,6 +114,7 @@ def _compile(
         rule=describe(spec.when) if spec.when else "",
         identity=identity,
         park=park,
+        write_root=checker.write_root,
     )
 
 

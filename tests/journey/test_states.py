@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 import pytest
@@ -14,6 +15,7 @@ from journey.syncs import Stream
 from kernel import failpoints
 from kernel.errors import Park, Retry, Unknown
 from kernel.records import WriteItem
+from kernel.store import tables
 from tests.journey.conftest import World, route
 from tests.journey.memory import resource
 
@@ -331,3 +333,56 @@ def test_a_target_that_is_down_for_a_moment_is_tried_again(world: World) -> None
     _ann(world)
     run = world.run()
     assert (run.counts.outbound.applied, run.state) == (1, "completed")
+
+
+# ── whose object is it? ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _lost_before_settling(world: World) -> None:
+    """Two people without an identifier of their own are written, and the worker is killed before it learns their ids."""
+    world.streams = ["shop.customers", "crm.contacts"]
+    world.routes = [route("contact", "crm.contacts")]
+    for n in (1, 2):
+        world.shop.put("customers", str(n), email="info@acme.io", first=f"Ann{n}", last="Archer")
+
+    def strike(point: str) -> None:
+        if point == "send.answered":
+            raise _Killed
+
+    failpoints.install(strike)
+    try:
+        with pytest.raises(_Killed):
+            world.run()
+    finally:
+        failpoints.install(None)
+    world.clock.at += 60_000_000
+
+
+def test_an_object_that_carries_our_key_is_ours_though_its_answer_was_lost(world: World) -> None:
+    _lost_before_settling(world)
+    for _ in range(3):
+        run = world.run()
+    assert len(world.crm.all("contacts")) == len(world.golden()) == 2
+    assert run.counts.outbound.pending == 0
+    assert run.stopped == []
+    assert not any(row.object_id is None for row in world.rows("binding"))
+    assert all(golden["email"] == "info@acme.io" for golden in world.golden())
+    source = {row.id: row.connection for row in world.rows("member")}
+    for row in world.rows("golden"):
+        of = world.store.open(tables.golden, row.id, row.data)["of"]
+        assert {source[member] for member, _ in of.values()} == {"shop"}
+
+
+def test_an_object_that_another_record_holds_needs_a_person_and_holds_up_nobody(world: World) -> None:
+    spec = world.crm.resources["contacts"].write
+    assert spec is not None
+    unread = dataclasses.replace(spec, ext_field="never_read")  # the key is written, and no read shows it
+    world.crm.resources["contacts"] = dataclasses.replace(world.crm.resources["contacts"], write=unread)
+    _lost_before_settling(world)
+    world.shop.put("customers", "3", email="carl@acme.io", first="Carl", last="Carter")
+    for _ in range(3):
+        run = world.run()
+    assert run.stopped == []
+    assert run.counts.outbound.pending == 0
+    assert {person["email"] for person in world.crm.all("contacts")} == {"info@acme.io", "carl@acme.io"}
+    assert len(inspecting.listed(world.store, inspecting.Filter())) == 2
