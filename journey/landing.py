@@ -18,24 +18,11 @@ from journey.drafts import Member
 from journey.linking import Links
 from journey.merging import Merged, merge
 from journey.placing import Placement, place
-from journey.recognising import Recognised
 from journey.syncs import Stream
 from kernel.ids import derived_id, new_id
-from kernel.ledger.settling import release_waiting
 from kernel.store import Raced, bulk
-from kernel.store.tables import (
-    binding,
-    decision,
-    dirty,
-    golden,
-    link,
-    match_key,
-    member,
-    object_,
-    target_state,
-    version,
-)
 from kernel.store.tables import checkpoint as checkpoint_table
+from kernel.store.tables import decision, dirty, golden, link, match_key, member, object_, target_state, version
 
 
 @dataclass(slots=True)
@@ -48,16 +35,17 @@ class Batch:
     known_objects: list[dict[str, Any]] = field(default_factory=list)  # guarded by the version they were read with
     members: list[Member] = field(default_factory=list)  # new, changed or withdrawn
     letters: list[Letter] = field(default_factory=list)
+    confirmed: list[dict[str, Any]] = field(default_factory=list)  # the same content with a newer time
     replayed: bool = False  # asked for by a person, not read from the vendor
     cured: list[str] = field(default_factory=list)  # parked objects of which a version is good now
     parked_anew: list[str] = field(default_factory=list)  # parked objects of which another version is parked
     states: list[dict[str, Any]] = field(default_factory=list)  # target states as the read showed them
     bound: dict[str, str] = field(default_factory=dict)  # object id -> golden id of its binding
-    recognised: list[Recognised] = field(default_factory=list)  # objects made by writes that were never answered
+    learned: list[dict[str, Any]] = field(default_factory=list)  # bindings whose object was known by our key only
     exits: set[str] = field(default_factory=set)  # objects that a filter now keeps out
     vanished: list[str] = field(default_factory=list)  # bound objects that the vendor says are gone
     reviewed: list[Member] = field(default_factory=list)  # stored members that a person's verdicts place anew
-    verdicts: list[Verdict] = field(default_factory=list)  # those verdicts, written with this batch
+    verdicts: list[Verdict] = field(default_factory=list)  # those verdicts, and what our keys on objects prove
 
 
 @dataclass(slots=True)
@@ -160,8 +148,7 @@ def _compute(ctx: Context, conn: Connection, batch: Batch) -> _Writes:
 def _placement(ctx: Context, conn: Connection, entity: str, drafts: list[Member], batch: Batch) -> Placement:
     if entity in ctx.pins.rules.entities:
         reviewed = [each for each in batch.reviewed if each.entity == entity]
-        anchors = {found.news.object_id: found.binding.anchor for found in batch.recognised}
-        return place(ctx, conn, entity, [*drafts, *reviewed], batch.bound, batch.verdicts, anchors)
+        return place(ctx, conn, entity, [*drafts, *reviewed], batch.bound, batch.verdicts)
     placement = Placement({d.id: d for d in drafts}, {d.id: d.golden_id for d in drafts})
     for draft in drafts:  # transactions and events: the record is its object's, or the one we wrote that object from
         draft.golden_id = draft.golden_id or batch.bound.get(draft.object_id) or anchored_id(draft.id)
@@ -202,12 +189,14 @@ def mark_rows(ctx: Context, marks: dict[str, tuple[str, str, str]]) -> list[dict
     ]
 
 
+_AS_READ = ["id", "was_version", "was_source_at", "was_parked_hash"]
+
+
 def _write_objects(conn: Connection, batch: Batch) -> None:
     fresh = bulk.insert_new(conn, object_, batch.new_objects) == len(batch.new_objects)
-    if not fresh or bulk.update(conn, object_, batch.known_objects, ["id", "was_version", "was_parked_hash"]) != len(
-        batch.known_objects
-    ):
+    if not fresh or bulk.update(conn, object_, batch.known_objects, _AS_READ) != len(batch.known_objects):
         raise Raced("another worker landed one of these objects", cause="raced")
+    bulk.update(conn, object_, batch.confirmed, ["id", "was_source_at"])
     over = [
         {"state": "superseded", "object_id": each, "was_state": "parked"} for each in (*batch.cured, *batch.parked_anew)
     ]
@@ -267,14 +256,6 @@ def _decision(entity: str, kind: str, a: str, b: str, why: str, now: int) -> dic
     }
 
 
-def _write_recognised(ctx: Context, conn: Connection, batch: Batch) -> None:
-    rows = [found.row() for found in batch.recognised]
-    if bulk.update(conn, binding, rows, ["id", "was_object_id"]) != len(rows):
-        raise Raced("another worker learned of one of these objects", cause="raced")
-    goldens = [found.binding.golden_id for found in batch.recognised]
-    release_waiting(conn, batch.stream.connection, goldens, ctx.store.clock.now())
-
-
 def _write_rest(ctx: Context, conn: Connection, batch: Batch, writes: _Writes) -> None:
     bulk.upsert(conn, member, writes.member_rows)
     bulk.update(conn, link, writes.moves.rows, ["id"])
@@ -284,7 +265,7 @@ def _write_rest(ctx: Context, conn: Connection, batch: Batch, writes: _Writes) -
     for links in writes.links:
         bulk.upsert(conn, link, links.rows)
     bindings.write(conn, ctx.run_id, writes.seats)
-    _write_recognised(ctx, conn, batch)
+    bindings.learn(conn, batch.learned)
     bulk.upsert(conn, target_state, batch.states)
     now = ctx.store.clock.now()
     cured = ("resolved", "replayed") if batch.replayed else ("superseded", "a newer version landed")

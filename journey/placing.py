@@ -43,11 +43,8 @@ def place(
     drafts: Sequence[Member],
     bound: dict[str, str],
     verdicts: Sequence[Verdict] = (),
-    anchors: dict[str, str] | None = None,
 ) -> Placement:
     """`drafts`: new and changed members of one master entity; `bound`: object id -> golden id of its binding.
-
-    `anchors`: object id -> anchor of its binding, for objects that a binding has only just been found to hold.
 
     `verdicts`: what a person says now about pairs of drafts, on top of what is stored.
     """
@@ -60,8 +57,6 @@ def place(
     homes = _homes(conn, drafts, bound)
     groups = _groups(drafts, known, hot, homes, bound, verdicts)
     whole = _load(ctx.store, conn, entity, {component for group in groups for component in group.components}, placement)
-    for object_id, anchor in (anchors or {}).items():
-        whole.anchors.setdefault(object_id, []).append(anchor)
     for verdict in verdicts:
         whole.verdicts.setdefault(verdict.a, []).append(verdict)
         placement.why = "a person's verdict"

@@ -162,6 +162,12 @@ _VENDOR = (
         "Detach the binding, or bind the object it became; then replay.",
     ),
     Cause(
+        "read_only",
+        "send",
+        "The write names a field that nobody may write at the vendor; nothing was sent.",
+        "Take the field off the mapping's way out (`direction: in`), activate it, and replay.",
+    ),
+    Cause(
         "refused",
         "vendor",
         "The vendor's own rules refuse this record; the field is named where the vendor names it.",
@@ -286,16 +292,16 @@ _JOURNEY = (
         "Find out why the parent is not there (its own dead letter, its route's `when:`), then replay; or take it out of `requires:`.",
     ),
     Cause(
+        "bound_elsewhere",
+        "send",
+        "The vendor wrote to an object that another golden record is bound to: it holds two of our records for one.",
+        "Merge the two golden records (`throughline identity merge`), or part the objects at the vendor; then replay with --mode remap.",
+    ),
+    Cause(
         "unknown_outcome",
         "send",
         "It could not be found out whether the write was applied; sending it again blindly might double it.",
         "Look at the object at the vendor, then replay: the replay asks the vendor before it writes.",
-    ),
-    Cause(
-        "object_taken",
-        "send",
-        "The target answered with an object that belongs to another record here, so two records claim one object.",
-        "Look at both (`throughline trace`); merge them here if they are one, else part them at the vendor; then replay.",
     ),
     Cause(
         "several_at_target",

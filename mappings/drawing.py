@@ -13,7 +13,7 @@ from kernel.clock import instant
 from kernel.errors import Park
 from kernel.records import Json, SourceRecord
 from mappings.drawn import Drawn, Part, Ref, Warn
-from mappings.paths import ABSENT, Extractor, Path, getter, parse_path
+from mappings.paths import ABSENT, Extractor
 from mappings.predicates import Predicate
 from mappings.steps import Apply, Read, Unfit
 from mappings.targets import TargetPart
@@ -200,19 +200,12 @@ class Mapping:
         rule: str = "",
         identity: Identity | None = None,
         park: ParkRule | None = None,
-        write_root: Path = (),
     ) -> None:
         """Made by `mappings.load`."""
         self.resource, self.revision = resource, revision
         self.parts: Map[str, Entity] = {plan.name: plan.entity for plan in plans}
         self._plans, self._targets = tuple(plans), targets
         self._when, self._rule, self._identity, self._park = when, rule, identity, park
-        self._write_root = write_root
-
-    def written(self, raw: Json, vendor_field: str) -> Any:
-        """What a record holds in a vendor field that is named as it is written; None where it is not there."""
-        found = getter((*self._write_root, *parse_path(vendor_field)))(raw)
-        return None if found is ABSENT else found
 
     def draw(self, records: Sequence[SourceRecord], *, connection: str) -> list[Drawn]:
         """What each record gives, in order. Never raises for a record; a tombstone gives nothing at all."""

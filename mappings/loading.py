@@ -114,7 +114,6 @@ def _compile(
         rule=describe(spec.when) if spec.when else "",
         identity=identity,
         park=park,
-        write_root=checker.write_root,
     )
 
 

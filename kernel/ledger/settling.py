@@ -55,7 +55,7 @@ def settle(
     mine = _write_states(conn, run_id, results, was)
     _write_attempts(conn, results, now)
     _write_bindings(conn, store, connection, resource, mine, now)
-    release_waiting(conn, connection, [r.claimed.golden_id for r in mine if r.state is State.APPLIED], now)
+    _release_waiting(conn, connection, [r.claimed.golden_id for r in mine if r.state is State.APPLIED], now)
     return mine
 
 
@@ -137,7 +137,7 @@ def _write_bindings(
     bulk.upsert(conn, target_state, states)
 
 
-def release_waiting(conn: Connection, connection: str, golden_ids: Sequence[str], now: int) -> None:
+def _release_waiting(conn: Connection, connection: str, golden_ids: Sequence[str], now: int) -> None:
     """Children that waited for these records' vendor ids may be claimed; one that still misses another parent waits again."""
     waiting = bulk.select_in(conn, delivery, "wait_on", golden_ids, ["id", "connection"], "AND t.state = 'WAITING'")
     bulk.update(
