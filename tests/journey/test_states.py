@@ -331,3 +331,21 @@ def test_a_target_that_is_down_for_a_moment_is_tried_again(world: World) -> None
     _ann(world)
     run = world.run()
     assert (run.counts.outbound.applied, run.state) == (1, "completed")
+
+
+# ── an object whose answer never came, read before it is settled ────────────────────────────────────────────────────────
+
+
+def test_an_object_that_carries_our_key_is_ours_though_its_answer_was_lost(ring: World) -> None:
+    """The CRM drops what would identify the person, so only the key tells whose object it is."""
+    ring.crm.normalise = lambda body: {name: value for name, value in body.items() if name != "email"}
+    ring.crm.after_write = lambda _resource, _batch: (_ for _ in ()).throw(Unknown("reset"))
+    _ann(ring, phone="+14155552671")
+    assert ring.run().counts.outbound.pending == 1
+    ring.crm.after_write = None
+    for _ in range(3):
+        run = ring.run()
+    assert (run.state, run.counts.outbound.pending) == ("completed", 0)
+    assert len(ring.crm.all("contacts")) == 1
+    assert len(ring.golden()) == 1
+    assert ring.shop.log == []
