@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -31,13 +30,24 @@ def import_prefect(home: Path) -> None:
 
 
 def server_url(home: Path) -> str | None:
-    """The address of the Prefect server to use: PREFECT_API_URL's, or this HOME's where it answers."""
+    """The address of the Prefect server to use: the one somebody chose by PREFECT_API_URL, or this HOME's where it answers."""
     import flows
 
-    if os.environ.get("PREFECT_API_URL"):
-        return os.environ["PREFECT_API_URL"].removesuffix("/api")
+    if elsewhere := flows.environment.server_elsewhere():
+        return elsewhere.removesuffix("/api")
     found = flows.running_server(home)
     return None if found is None else found.url
+
+
+def deploy(home: Path, told: Told) -> str:
+    """Put the deployments of prefect.yaml on the server; what Prefect said of it."""
+    import flows
+
+    server = flows.start_server(home, told)
+    flows.environment.prepare(Path(server.home), server.api)  # before Prefect is imported
+    from flows.deploy import deploy as deployed
+
+    return deployed(server)
 
 
 def stop_server(home: Path) -> bool:

@@ -35,6 +35,8 @@ def verb(function: Callable[..., Exit | None]) -> Callable[..., None]:
         screen = Screen(bool(options.get("json")))
         try:
             code = function(screen, *args, **options) or Exit.OK
+        except BrokenPipeError:  # `… | head`: the reader has seen enough
+            raise
         except (ThroughlineError, OSError) as error:
             code = _told(screen, error)
         except KeyboardInterrupt:

@@ -22,6 +22,50 @@ SecretReader = Callable[[str], str]
 
 
 @dataclass(frozen=True, slots=True)
+class Variable:
+    """An environment variable that is read, for the reference page."""
+
+    name: str
+    meaning: str
+    default: str
+
+
+VARIABLES = (
+    Variable(
+        "THROUGHLINE_HOME",
+        "Where data lives: the store, the key file, logs, the Prefect server's data.",
+        "`.throughline/` in the checkout",
+    ),
+    Variable(
+        "THROUGHLINE_CONFIG",
+        "Where the stewards' folders (`dictionary/`, `mappings/`, `dedup/`, `flows/syncs/`) and `connections.yaml` are.",
+        "the checkout",
+    ),
+    Variable(
+        "THROUGHLINE_DATABASE_URL",
+        "The store, as an SQLAlchemy URL; `postgresql+psycopg://…` when one machine is outgrown.",
+        "SQLite: `throughline.db` in THROUGHLINE_HOME",
+    ),
+    Variable(
+        "THROUGHLINE_KEY",
+        "The vault's keys: 64 hex digits each, newest first, separated by commas.",
+        "the file `key` in THROUGHLINE_HOME, made at first use, mode 0600",
+    ),
+    Variable(
+        "THROUGHLINE_REAL",
+        "Recordings for tests and trials; tests that need them are skipped without.",
+        "`../shared/real` beside the checkout",
+    ),
+    Variable(
+        "PREFECT_API_URL",
+        "A Prefect server to use instead of starting one.",
+        "the local server that `throughline up` starts",
+    ),
+)
+"""Every variable that is read."""
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Where things are. See docs/reference/settings.md."""
 

@@ -20,11 +20,15 @@ def up(
     screen: Screen,
     stop: Annotated[bool, typer.Option("--stop", help="End the server instead.")] = False,
     status: Annotated[bool, typer.Option("--status", help="Only say whether it runs. 1: it does not.")] = False,
+    deploy: Annotated[
+        bool,
+        typer.Option("--deploy", help="Then put the deployments of prefect.yaml on it, for schedules and workers."),
+    ] = False,
     json: Json = False,
 ) -> Exit:
     """Start the local Prefect server of this THROUGHLINE_HOME and leave it running, for flows and for its screens."""
-    if stop and status:
-        raise Usage("give --stop or --status, not both")
+    if stop + status + deploy > 1:
+        raise Usage("give one of --stop, --status and --deploy")
     with desk(screen) as opened:
         home = opened.settings.home
         if stop:
@@ -38,9 +42,15 @@ def up(
             with screen.progress() as live:
                 task = live.add_task("starting the Prefect server", total=None, told="")
                 url = flowing.start_server(home, lambda waited: live.update(task, told=f"{waited:.0f} s"))
+                if deploy:
+                    live.update(task, description="putting the deployments on it")
+                    flowing.deploy(home, lambda waited: None)
         screen.answer({"running": url is not None, "url": url, "home": str(home)})
         told = url or "not running; start it: throughline up"
         screen.show(table(["", ""], [["Prefect", told], ["data", str(home)], ["config", str(opened.settings.config)]]))
+        if deploy:
+            screen.say('Scheduled runs need a worker: eval "$(python -m flows environment)"')
+            screen.say("                              prefect worker start --pool throughline")
         return Exit.OK if url else Exit.FINDINGS
 
 
