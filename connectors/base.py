@@ -14,7 +14,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from connectors.budget import Limit as Limit
 from connectors.http import Http
@@ -87,6 +87,9 @@ class ConnectorSettings(BaseModel):
     """Base of every connector's settings: unknown names are refused, values never shown in an error."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, frozen=True)
+
+    webhook_bytes: int = Field(default=1024 * 1024, ge=1024, le=5 * 1024 * 1024)  # a larger body is refused
+    webhook_rate: int = Field(default=100, ge=1, le=10_000)  # requests a second from one address
 
 
 class Connector(ABC):

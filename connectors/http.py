@@ -3,7 +3,7 @@
 Reads may be repeated, so whatever went wrong on the way is retried. A write is repeated only when it was provably not
 applied (no connection, 429, a refused credential, a lock); a timeout, a reset, a 5xx or a body that cannot be read
 leaves it Unknown, and only a reconcile may decide. Nothing leaves the connection's own host: no redirects, no proxies
-from the environment, no next-page link elsewhere.
+from the environment, no next-page link elsewhere, and no address that is not public (`connectors.guard`).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import orjson
 
 from connectors.auth import Auth
 from connectors.budget import Budget, Limit, Windows
+from connectors.guard import LOOPBACK, GuardedTransport
 from connectors.retry import ATTEMPTS, PATIENCE, policy
 from connectors.verdicts import DEFAULT_VERDICTS, Verdicts, fated
 from kernel.clock import SECOND, Clock, SystemClock
@@ -30,7 +31,6 @@ logging.getLogger("httpx").setLevel(logging.WARNING)
 logging.getLogger("httpcore").setLevel(logging.WARNING)
 
 MAX_ANSWER = 64 * 1024 * 1024
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _UNPARSED: Any = object()
 
@@ -248,10 +248,11 @@ class Http:
         """The client, made at first use: connectors that only receive never need one."""
         with self._lock:
             if self._client is None:
+                limits = httpx.Limits(max_connections=20, max_keepalive_connections=20)
                 self._client = httpx.Client(
-                    transport=self._transport,
+                    transport=self._transport
+                    or GuardedTransport(httpx.HTTPTransport(trust_env=False, limits=limits), self.connection),
                     timeout=self.timeout,
-                    limits=httpx.Limits(max_connections=20, max_keepalive_connections=20),
                     follow_redirects=False,
                     trust_env=False,
                 )

@@ -8,8 +8,6 @@ reloads collapse: by `submission_id` (made by the page), else by content within 
 
 from __future__ import annotations
 
-import base64
-import binascii
 import email.parser
 import email.policy
 import re
@@ -21,7 +19,10 @@ import orjson
 
 from connectors.base import Connector, ConnectorSettings, Resource
 from connectors.http import Http
-from connectors.webhook import Secrets, matches_any, require, require_fresh, signature_base64
+from connectors.proofs import Keyring
+from connectors.signatures import admit
+from connectors.webhook import Secrets, require, revealed
+from kernel import strict_json
 from kernel.clock import SECOND, iso
 from kernel.errors import Park
 from kernel.ids import content_hash, derived_id
@@ -39,6 +40,7 @@ class WebFormSettings(ConnectorSettings):
     forms: tuple[str, ...] = ()  # accepted form keys; none: any
     origins: tuple[str, ...] = ()  # https://www.example.com; none: any
     honeypot: str = "website_url"  # a field people do not see
+    thanks_url: str = ""  # where a browser goes after its post; none: it gets an empty page
     webhook_secret: Secrets = ()  # Standard Webhooks secrets (whsec_ and base64): then every post must be signed
 
 
@@ -78,26 +80,28 @@ class WebForm(Connector):
         path = urllib.parse.urlsplit(request.url).path
         form = urllib.parse.unquote(path.rstrip("/").rpartition("/")[2])
         require(not self.settings.forms or form in self.settings.forms, "its form is not one of ours")
+        delivery = ""
         if self.settings.webhook_secret:
-            self._verify(request)
+            secrets = revealed(self.settings.webhook_secret, self.http.connection)
+            delivery = admit("standard", request, Keyring(secrets), request.received_at).dedupe_key
         else:
             require(allowed, "its Origin is not allowed")
         fields = parsed(request)
         spam = bool(str(fields.pop(self.settings.honeypot, "") or ""))
-        raw = _submission(form, fields, request)
+        raw = _submission(form, fields, request, delivery)
         record = SourceRecord(raw["submission_id"], raw, request.received_at)
-        return Delivered(records=[] if spam else [("submissions", record)], dedupe_key=f"{form}/{record.id}")
+        return Delivered(
+            records=[] if spam else [("submissions", record)],
+            dedupe_key=f"{form}/{record.id}",
+            reply=self._reply(request, origin),
+        )
 
-    def _verify(self, request: WebhookRequest) -> None:
-        """Standard Webhooks: base64 HMAC-SHA256 of `id.timestamp.body`, five minutes either way."""
-        id, stamp = (request.headers.get(f"webhook-{name}", "") for name in ("id", "timestamp"))
-        require(stamp.isdecimal() and bool(id), "it is not signed")
-        signed = f"{id}.{stamp}.".encode() + request.body
-        keys = [_key(secret.get_secret_value()) for secret in self.settings.webhook_secret]
-        expected = [signature_base64(key, signed) for key in keys]
-        given = [part[3:] for part in request.headers.get("webhook-signature", "").split() if part.startswith("v1,")]
-        require(matches_any(given, expected), "its signature does not match")
-        require_fresh(int(stamp), request.received_at)
+    def _reply(self, request: WebhookRequest, origin: str) -> tuple[int, Mapping[str, str], bytes]:
+        """A browser's form goes on to the page that says thanks; a script of the page may read that all is well."""
+        headers = _cors(origin) if origin else {}
+        if self.settings.thanks_url and not request.headers.get("content-type", "").startswith("application/json"):
+            return 303, {**headers, "Location": self.settings.thanks_url}, b""
+        return 200, headers, b""
 
 
 def parsed(request: WebhookRequest) -> Json:
@@ -108,11 +112,12 @@ def parsed(request: WebhookRequest) -> Json:
     try:
         match kind:
             case "application/x-www-form-urlencoded":
-                pairs = urllib.parse.parse_qsl(request.body.decode(), keep_blank_values=True)
+                text = request.body.decode()
+                pairs = urllib.parse.parse_qsl(text, keep_blank_values=True, max_num_fields=10 * MAX_FIELDS)
             case "multipart/form-data":
                 pairs = _multipart(request)
             case "application/json":
-                told = orjson.loads(request.body)
+                told = strict_json.loads(request.body)
                 if not isinstance(told, dict):
                     raise ValueError("no object")
                 pairs = [(str(name), value) for name, value in told.items()]
@@ -135,9 +140,10 @@ def _bounded(pairs: list[tuple[str, Any]]) -> Json:
     return fields
 
 
-def _submission(form: str, fields: Json, request: WebhookRequest) -> Json:
+def _submission(form: str, fields: Json, request: WebhookRequest, delivery: str) -> Json:
     told, minute = str(fields.pop("submission_id", "") or ""), request.received_at // MINUTE
-    id = told if _ID.fullmatch(told) else derived_id("submission", form, content_hash(fields), str(minute))
+    same = (delivery,) if delivery else (content_hash(fields), str(minute))
+    id = told if _ID.fullmatch(told) else derived_id("submission", form, *same)
     utm = {name[4:]: fields[name] for name in fields if _UTM.fullmatch(name)}
     raw = {
         "submission_id": id,
@@ -155,21 +161,16 @@ def _submission(form: str, fields: Json, request: WebhookRequest) -> Json:
 def _multipart(request: WebhookRequest) -> list[tuple[str, Any]]:
     """Text parts; files are left out."""
     head = f"Content-Type: {request.headers['content-type']}\r\n\r\n".encode()
-    message = email.parser.BytesParser(policy=email.policy.HTTP).parsebytes(head + request.body)
     pairs: list[tuple[str, Any]] = []
-    for part in message.iter_parts():
-        name, payload = part.get_param("name", header="content-disposition"), part.get_payload(decode=True)
-        if part.get_filename() is None and isinstance(name, str) and isinstance(payload, bytes):
-            pairs.append((name, payload.decode().removesuffix("\r\n")))
-    return pairs
-
-
-def _key(secret: str) -> bytes:
-    """A Standard Webhooks secret's bytes: base64 after `whsec_`."""
     try:
-        return base64.b64decode(secret.removeprefix("whsec_"), validate=True)
-    except binascii.Error:
-        return secret.encode()
+        message = email.parser.BytesParser(policy=email.policy.HTTP).parsebytes(head + request.body)
+        for part in message.iter_parts():
+            name, payload = part.get_param("name", header="content-disposition"), part.get_payload(decode=True)
+            if part.get_filename() is None and isinstance(name, str) and isinstance(payload, bytes):
+                pairs.append((name, payload.decode().removesuffix("\r\n")))
+    except Exception:  # the standard parser meets hostile headers and nestings with errors of every kind
+        raise ValueError("no multipart form") from None
+    return pairs
 
 
 def _cors(origin: str) -> Mapping[str, str]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from dedup.decisions import Verdict, effective
 from dedup.keys import KeyRule, Strength
 from dedup.rules import EntityRules
-from kernel.ids import derived_id
+from kernel.ids import beside
 
 KeyHash = tuple[str, str]
 """(kind of key, keyed hash of its value)."""
@@ -65,7 +65,7 @@ NewId = Callable[[str, int], str]
 
 def anchored_id(node_id: str, attempt: int = 0) -> str:
     """The golden id that a node anchors: the same node gives the same id, so an unmerge hands the old id back."""
-    return derived_id("golden", node_id, str(attempt)) if attempt else derived_id("golden", node_id)
+    return beside(node_id, "golden", str(attempt)) if attempt else beside(node_id, "golden")
 
 
 def resolve(

@@ -12,7 +12,8 @@ LOGGING = Path(__file__).with_name("prefect_logging.json")
 """Prefect's logging inside our own process: levels only. Its default would close and replace the redacting handler."""
 
 _LOGGING_NAME = "PREFECT_LOGGING_SETTINGS_PATH"
-_OURS = "PREFECT_API_URL_OF_THROUGHLINE"  # what `variables` set, to be told from what a person set
+OURS = "PREFECT_API_URL_OF_THROUGHLINE"
+"""Holds what `variables` set, to be told from what a person set."""
 
 
 def server_variables(home: Path, port: int) -> dict[str, str]:
@@ -29,7 +30,7 @@ def variables(home: Path, api: str) -> dict[str, str]:
     """For a process that runs or deploys flows against a server."""
     return _quiet(home) | {
         "PREFECT_API_URL": api,
-        _OURS: api,
+        OURS: api,
         "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",  # a server that forgets is worse than a clear error
         "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "false",  # results would be pickled to plain files
         "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
@@ -40,13 +41,13 @@ def variables(home: Path, api: str) -> dict[str, str]:
 def prepare(home: Path, api: str = "") -> None:
     """Set them for this process, before Prefect is imported; the server's address may come later."""
     chosen = variables(home, api) | {_LOGGING_NAME: str(LOGGING)}
-    os.environ.update(chosen if api else {name: chosen[name] for name in chosen.keys() - {"PREFECT_API_URL", _OURS}})
+    os.environ.update(chosen if api else {name: chosen[name] for name in chosen.keys() - {"PREFECT_API_URL", OURS}})
 
 
 def server_elsewhere() -> str:
     """The server that somebody chose by PREFECT_API_URL; '' where nobody did, or where we did."""
     chosen = os.environ.get("PREFECT_API_URL", "")
-    return "" if chosen == os.environ.get(_OURS) else chosen
+    return "" if chosen == os.environ.get(OURS) else chosen
 
 
 def for_child(chosen: dict[str, str]) -> dict[str, str]:

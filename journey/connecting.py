@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 
 from connectors import connector_for, open_connector
@@ -26,9 +27,17 @@ class OpenConnections:
         """`environment` and `secret` are where the named secrets are read, at the moment of opening."""
         self.store, self.described, self.environment, self.secret = store, described, environment, secret
         self._open: dict[str, Connector] = {}
+        self._lock = threading.RLock()
 
     def open(self, name: str) -> Connector:
-        """The connector of a connection."""
+        """The connector of a connection; threads that ask at once get the same one."""
+        found = self._open.get(name)
+        if found is not None:
+            return found
+        with self._lock:
+            return self._opened(name)
+
+    def _opened(self, name: str) -> Connector:
         if name not in self._open:
             settings = self._described(name)
             cls = connector_for(settings.system)

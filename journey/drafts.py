@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
@@ -14,6 +15,7 @@ from kernel.store.tables import member
 from mappings import Part, Ref
 
 KeyHash = tuple[str, str]
+T = TypeVar("T", bound=Hashable)
 
 
 @dataclass(slots=True)
@@ -42,7 +44,7 @@ class Member:
 
     def row(self, store: Store) -> dict[str, Any]:
         """As its table keeps it."""
-        content = {"data": self.data, "at": self.at, "ours": sorted(self.ours)}
+        content = {"data": self.data, "at": folded(self.at, self.data), "ours": sorted(self.ours)}
         return {
             "id": self.id,
             "object_id": self.object_id,
@@ -90,10 +92,30 @@ def from_row(store: Store, row: Any) -> Member:
         active=bool(row.active),
         keys=tuple((kind, digest) for kind, digest in orjson.loads(row.keys)),
         data=content["data"],
-        at=content["at"],
+        at=unfolded(content["at"], content["data"]),
         ours=frozenset(content["ours"]),
         golden_id=row.golden_id,
     )
+
+
+def folded(by_field: Mapping[str, T], fields: Collection[str]) -> dict[str, T]:
+    """What is said of each field, kept small: what most of `fields` share stands once, under an empty name."""
+    told = [by_field[name] for name in fields if name in by_field]
+    if len(told) < len(fields) or not told:
+        return dict(by_field)
+    first = told[0]
+    shared = first if told.count(first) == len(told) else Counter(told).most_common(1)[0][0]
+    return {"": shared} | {name: one for name, one in by_field.items() if one != shared or name not in fields}
+
+
+def unfolded(kept: Mapping[str, T], fields: Collection[str]) -> dict[str, T]:
+    """What `folded` kept, said of each field again."""
+    if "" not in kept:
+        return dict(kept)
+    found = dict.fromkeys(fields, kept[""])
+    found.update(kept)
+    del found[""]
+    return found
 
 
 def member_id(object_id: str, part: Part) -> str:

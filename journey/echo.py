@@ -1,7 +1,8 @@
 """Echo is decided by content, per field: is what we read an edit, or still what we wrote?
 
 A target state holds, for each vendor field of a binding, `sent` (what we wrote and nobody has changed since) and `seen`
-(what the vendor was last seen to hold: the answer to our write, a read-back, a read). A value read is an edit only if it
+(what the vendor was last seen to hold: the answer to our write, a read-back, a read), the latter only where it differs
+from the former. Whose value it was stands in the delivery and in the golden record. A value read is an edit only if it
 differs from both; then `sent` goes, and the field is the vendor's own evidence. Else it stays ours and is evidence of nothing.
 """
 
@@ -37,7 +38,7 @@ def after_read(
             new[name] = {"seen": value}
             theirs |= {name} if value not in _NOTHING else set()
         elif read_before_write or _still_ours(part, name, known, value):
-            new[name] = known if read_before_write else {**known, "seen": value}
+            new[name] = known if read_before_write else _ours(known["sent"], value)
             ours.add(name)
         else:
             new[name] = {"seen": value}
@@ -57,20 +58,18 @@ def _canonical(part: TargetPart, vendor_fields: set[str]) -> frozenset[str]:
 _NOTHING: tuple[Any, ...] = (None, "", [])
 
 
-def after_write(
-    state: Fields, part: TargetPart, sent: Mapping[str, Any], origins: Mapping[str, str], raw: Json | None
-) -> Fields:
+def after_write(state: Fields, part: TargetPart, sent: Mapping[str, Any], raw: Json | None) -> Fields:
     """The target state once our write was applied; `raw` is the object as the vendor answered, where it did."""
     new = dict(state)
     for name, value in sent.items():
-        new[name] = {"sent": value, "of": origins.get(name, "")}
+        new[name] = {"sent": value}
     if raw is not None:
         for name, value in part.observe(raw).items():
             known = new.get(name)
             if known is None or "sent" not in known:
                 new[name] = {"seen": value}
             elif name in sent or _still_ours(part, name, known, value):
-                new[name] = {**known, "seen": value}
+                new[name] = _ours(known["sent"], value)
             # else: a field we did not send now differs from what was seen. A read will tell it as an edit, with its time.
     return new
 
@@ -78,6 +77,10 @@ def after_write(
 def base(known: Mapping[str, Any]) -> Any:
     """What a new value is compared with: what we sent if it stands, else what was seen."""
     return known["sent"] if "sent" in known else known.get("seen")
+
+
+def _ours(sent: Any, seen: Any) -> dict[str, Any]:
+    return {"sent": sent} if sent == seen else {"sent": sent, "seen": seen}
 
 
 def _still_ours(part: TargetPart, name: str, known: Mapping[str, Any], value: Any) -> bool:

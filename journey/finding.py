@@ -91,7 +91,7 @@ def _object(conn: Connection, text: str) -> Found:
 
 def _seat(conn: Connection, text: str) -> Found:
     rows = conn.execute(
-        select(binding.c.golden_id).where(or_(binding.c.id == text, binding.c.ext_key == text)).limit(_MOST)
+        select(binding.c.golden_id).where(binding.c.id == text)  # a binding's ext_key is its id
     ).all()
     return Found(text, "key at a target", _unique(row.golden_id for row in rows)) if rows else Found(text)
 

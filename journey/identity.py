@@ -6,7 +6,7 @@ sends what differs. Taking a verdict back is another verdict.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -116,10 +116,17 @@ def _row(entity: str, verdict: Verdict, by: str, why: str, now: int) -> dict[str
 
 def _told(ctx: Context, before: dict[str, str], verdicts: int) -> Decided:
     with ctx.store.read() as conn:
-        now = {row.id: row.golden_id for row in bulk.select_in(conn, member, "id", before, ["id", "golden_id"])}
+        now = {row.id: row.golden_id for row in _members(conn, before)}
         marks = bulk.select_in(conn, dirty, "golden_id", {*now.values(), *before.values()}, ["sync"])
     moved = {each: (was, now[each]) for each, was in before.items() if now[each] != was}
     return Decided(verdicts, moved, sorted(set(now.values())), sorted({row.sync for row in marks}))
+
+
+def _members(conn: Connection, ids: Iterable[str]) -> list[Any]:
+    wanted = set(ids)
+    objects = [each.partition(":")[0] for each in wanted]
+    rows = bulk.select_in(conn, member, "object_id", objects, ["id", "golden_id"])
+    return [row for row in rows if row.id in wanted]
 
 
 def stored_verdicts(conn: Connection, member_ids: Sequence[str]) -> list[Verdict]:

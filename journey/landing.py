@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from dead_letter import parking
 from dead_letter.parking import Letter
-from dedup import Verdict
+from dedup import Verdict, anchored_id
 from journey import bindings, linking
 from journey.classifying import News
 from journey.context import Context
@@ -149,7 +149,7 @@ def _placement(ctx: Context, conn: Connection, entity: str, drafts: list[Member]
         return place(ctx, conn, entity, [*drafts, *reviewed], batch.bound, batch.verdicts)
     placement = Placement({d.id: d for d in drafts}, {d.id: d.golden_id for d in drafts})
     for draft in drafts:  # transactions and events: the record is its object's, or the one we wrote that object from
-        draft.golden_id = draft.golden_id or batch.bound.get(draft.object_id) or derived_id("golden", draft.id)
+        draft.golden_id = draft.golden_id or batch.bound.get(draft.object_id) or anchored_id(draft.id)
         placement.component[draft.golden_id] = draft.golden_id
     return placement
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from dedup import Golden, survive
 from journey.context import Context
-from journey.drafts import COLUMNS, Member, by_golden, from_row
+from journey.drafts import COLUMNS, Member, by_golden, folded, from_row
 from journey.placing import GOLDEN_COLUMNS
 from kernel.ids import content_hash
 from kernel.store import bulk
@@ -92,7 +92,7 @@ def _one(
         "merged_into": None,
         "gone": gone,
         "updated_at": now,
-        "data": ctx.store.seal(golden, golden_id, {"data": record.data, "of": record.provenance}),
+        "data": ctx.store.seal(golden, golden_id, {"data": record.data, "of": folded(record.provenance, record.data)}),
     }
     if row is None:
         merged.new.append({"id": golden_id, "entity": entity, "created_at": now, **values})

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
-from sqlalchemy import ColumnElement, Connection, case, func, select
+from sqlalchemy import ColumnElement, Connection, case, func, select, true
 
 from dead_letter import parking
 from journey import echo, sending
@@ -55,7 +56,7 @@ def settle_unknown(ctx: Context, connection: str, resource: str) -> int:
     """Settle the lost answers that are due for one target, where that is done by asking; nothing is sent. How many."""
     with _held_shard(ctx, connection, resource) as shard:
         done = 0
-        while not shard.resends and (looked_at := reconcile_unknown(shard)):
+        while looked_at := reconcile_unknown(shard):
             shard.lease.renew()
             done += looked_at
         return done
@@ -78,7 +79,7 @@ def _recover(shard: Shard) -> None:
     store, now = shard.ctx.store, shard.ctx.store.clock.now()
 
     def work(conn: Connection) -> None:
-        claims.expire(conn, shard.connection, shard.resource, now)
+        claims.expire(conn, shard.connection, shard.resource, now, partial(shard.patience, now=now), shard.landing)
 
     store.transact(work, "recover")
     _expire_waiting(shard, now)
@@ -126,8 +127,7 @@ def _expire_waiting(shard: Shard, now: int) -> None:
 
 def _round(shard: Shard) -> tuple[int, ThroughlineError | None]:
     """Claim, send and settle one batch; (how many, the error that stops the shard)."""
-    if not shard.resends:
-        reconcile_unknown(shard)
+    reconcile_unknown(shard)
     claimed = _claim(shard)
     if not claimed:
         return 0, None
@@ -148,11 +148,11 @@ def _round(shard: Shard) -> tuple[int, ThroughlineError | None]:
 def _claim(shard: Shard) -> list[Claimed]:
     """One committed transaction: fence, lease, vendor ids of parents bound, body frozen. A child without parent waits."""
     store = shard.ctx.store
-    states = (State.UNKNOWN, State.PLANNED) if shard.resends else (State.PLANNED,)
     limit = CLAIM if shard.resends else shard.spec.batch_size
 
     def work(conn: Connection) -> list[Claimed]:
         now = store.clock.now()
+        states = {State.UNKNOWN: ~shard.asked(now), State.PLANNED: true()} if shard.resends else {State.PLANNED: true()}
         rows = claims.due(conn, shard.connection, shard.resource, states, now, limit)
         taken = claims.take(conn, store, rows, State.INFLIGHT, now)
         return _bind(conn, shard, taken)

@@ -5,13 +5,14 @@ Only what differs becomes a delivery. A reference whose other end has no vendor 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, select
 
+from connectors.base import WriteClass
 from dead_letter import parking
 from dead_letter.parking import Letter
 from journey import bindings, echo, observing, refused
@@ -24,11 +25,12 @@ from kernel.leases import hold
 from kernel.ledger import claims, plans
 from kernel.ledger.plans import Plan
 from kernel.records import Action
-from kernel.store import again_on_race, bulk
+from kernel.store import Raced, again_on_race, bulk
 from kernel.store.tables import binding, delivery, dirty, golden, link, target_state
 from mappings import TargetPart
 
 BATCH = 1000
+_LOOKS = (WriteClass.IDEMPOTENCY_KEY, WriteClass.CONFLICT, WriteClass.SEARCH_FIRST)
 _ACTIONS = {"archive": Action.ARCHIVE, "clear": Action.CLEAR, "delete": Action.DELETE}
 
 
@@ -85,7 +87,7 @@ def _marks(ctx: Context, sync: Sync, entity: str, limit: int) -> list[Any]:
     query = (
         select(dirty)
         .where(dirty.c.sync == sync.name, dirty.c.entity == entity)
-        .order_by(dirty.c.golden_id)
+        .order_by(dirty.c.token, dirty.c.golden_id)
         .limit(limit)
     )
     with ctx.store.read() as conn:
@@ -104,6 +106,8 @@ def _plan_batch(ctx: Context, sync: Sync, marks: Sequence[Any]) -> tuple[int, in
 
     def work(conn: Connection) -> tuple[int, int]:
         planned = superseded = 0
+        if claims.pending(conn, scene.ids) != scene.pending:
+            raise Raced("another worker moved what was on its way to one of these records", cause="raced")
         for planner in planners:
             plans.add_bindings(conn, planner.new_bindings)
             bulk.upsert(conn, target_state, planner.new_states)
@@ -148,10 +152,11 @@ class _Scene:
         self.seats: dict[tuple[str, str, str], list[Any]] = {}
         for row in bulk.select_in(conn, binding, "golden_id", {*golden_ids, *ends}, bindings.COLUMNS):
             self.seats.setdefault((row.golden_id, row.connection, row.resource), []).append(row)
-        ids = [row.id for rows in self.seats.values() for row in rows if row.golden_id in self.goldens]
+        self.ids = ids = [row.id for rows in self.seats.values() for row in rows if row.golden_id in self.goldens]
+        self.pending = claims.pending(conn, ids)
+        self.unsettled = claims.unsettled(conn, ctx.store, ids)
         columns = ["binding_id", "updated_at", "present", "fields"]
         self.states = {row.binding_id: row for row in bulk.select_in(conn, target_state, "binding_id", ids, columns)}
-        self.unsure = claims.open_fields(conn, ctx.store, ids)
         self.adoptable = observing.adoptable(ctx, conn, list(self.goldens))
         self.refused = refused.Refused(ctx, conn, ids)
 
@@ -285,7 +290,8 @@ class _Planner:
             plan.error, plan.basis = error, self._now if plan.retry else basis  # asked for again: another letter
             self._unless_refused(plan)
             return
-        unsure = self.scene.unsure.get(binding_id, set())
+        unsettled = self.scene.unsettled.get(binding_id, claims.Unsettled())
+        unsure = unsettled.fields
         fields = {name: value for name, value in rendered.items() if self._differs(name, value, held, unsure)}
         changed = {
             name: end
@@ -295,14 +301,11 @@ class _Planner:
         if not fields and not changed:
             self.obsolete.append(binding_id)
             return
-        origins = {
-            name: content["of"].get(canonical, [""])[0]
-            for name in fields
-            for canonical in self.part.canonical_fields.get(name, ())[:1]
-        }
+        origins = self._origins(content, fields)
         action = Action.UPSERT if fields or fresh else Action.ASSOCIATE
         plan = self._plan(row, mark, binding_id, action, fields, changed, origins, held, basis)
         plan.wait_on = wait_on
+        plan.doubted = unsettled.doubted and self.spec.write_class in _LOOKS
         self._unless_refused(plan)
 
     def _unless_refused(self, plan: Plan) -> None:
@@ -311,6 +314,15 @@ class _Planner:
             self.obsolete.append(plan.binding_id)
         else:
             self.plans.append(plan)
+
+    def _origins(self, content: dict[str, Any], fields: Collection[str]) -> dict[str, str]:
+        """Whose value each vendor field is: its member, the commonest one once (see `drafts.folded`)."""
+        of, canonical = content["of"], self.part.canonical_fields
+        members = {of[name][0] for name in of}
+        if len(members) == 1:
+            return {"": members.pop()}
+        said = {name: of.get(names[0]) or of.get("") for name in fields if (names := canonical.get(name))}
+        return {name: one[0] for name, one in said.items() if one}
 
     def _differs(self, name: str, value: Any, held: echo.Fields, unsure: set[str]) -> bool:
         if name in unsure:

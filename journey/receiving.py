@@ -38,24 +38,26 @@ def accept(store: Store, connections: Connections, connection: str, request: Web
     try:
         delivered = connections.open(connection).webhook(request)
     except Park as refused:
+        log.info("webhook refused", connection=connection, cause=refused.cause, rule=refused.message)
         return Answer(401 if refused.cause == "bad_signature" else 400)
-    except BadSetting:
-        return _later()  # an unknown connection may be a deployment under way: a 4xx would make senders give up
+    except BadSetting as error:  # an unknown connection may be a deployment under way: a 4xx would make senders give up
+        log.warning("webhook not taken", cause=error.cause, setting=error.field)
+        return LATER
     except ThroughlineError as error:
         log.warning("webhook not taken", connection=connection, cause=error.cause)
-        return _later()
+        return LATER
     if delivered.answer is not None:
         return Answer(*delivered.answer)
     try:
         _store(store, connection, request, delivered)
     except ThroughlineError as error:
         log.error("webhook not stored", connection=connection, cause=error.cause)
-        return _later()
-    return Answer(200)
+        return LATER
+    return Answer(*delivered.reply) if delivered.reply is not None else Answer(200)
 
 
-def _later() -> Answer:
-    return Answer(503, {"retry-after": "60"})
+LATER = Answer(503, {"retry-after": "60"})
+"""Our own trouble: the sender comes back."""
 
 
 def _store(store: Store, connection: str, request: WebhookRequest, delivered: Delivered) -> None:

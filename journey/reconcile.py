@@ -24,10 +24,13 @@ _MOST_LOOKS = 8
 def reconcile_unknown(shard: Shard) -> int:
     """Settle what became due after the settle time; how many were looked at."""
     store = shard.ctx.store
+    if not shard.ever_asks:
+        return 0
 
     def claim(conn: Connection) -> list[Claimed]:
         now = store.clock.now()
-        rows = claims.due(conn, shard.connection, shard.resource, (State.UNKNOWN,), now, shard.spec.batch_size)
+        lost = {State.UNKNOWN: shard.asked(now)}
+        rows = claims.due(conn, shard.connection, shard.resource, lost, now, shard.spec.batch_size)
         return claims.take(conn, store, rows, State.RECONCILING, now)
 
     claimed = store.transact(claim, "reconcile.claim")
@@ -56,7 +59,7 @@ def _result(shard: Shard, claimed: Claimed, hits: Sequence[SourceRecord]) -> Set
         name not in observed or observed[name] == value or shard.part.same(name, observed[name], value)
         for name, value in wanted.items()
     ):
-        fields = echo.after_write({}, shard.part, wanted, claimed.body.get("of", {}), hit.raw)
+        fields = echo.after_write({}, shard.part, wanted, hit.raw)
         return Settled(claimed, State.APPLIED, "found", vendor_id=hit.id, fields=fields)
     return Settled(
         claimed, State.PLANNED, "differs", vendor_id=hit.id, not_before=now, generation=claimed.generation + 1

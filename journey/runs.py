@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -55,7 +56,7 @@ def recorded(ctx: Context, kind: str, sync: str | None, flow_run: str = "") -> I
 
     One run of a kind and sync goes on at a time; Held tells that another worker has it.
     """
-    with hold(ctx.store, f"run:{kind}:{sync or ''}") as lease:
+    with _rare_collections(), hold(ctx.store, f"run:{kind}:{sync or ''}") as lease:
         current = Run(ctx, kind, sync, lease)
         with ctx.store.write("run.start") as conn:
             _abandon(conn, current)
@@ -73,6 +74,17 @@ def recorded(ctx: Context, kind: str, sync: str | None, flow_run: str = "") -> I
             current.state = "failed"
             _finish(current, str(error) if isinstance(error, ThroughlineError) else type(error).__name__)
             raise
+
+
+@contextmanager
+def _rare_collections() -> Iterator[None]:
+    """A batch is a hundred thousand objects without a cycle among them: looking for one every 700 is a tenth of a run."""
+    before = gc.get_threshold()
+    gc.set_threshold(max(before[0], 50_000), *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def _row(current: Run, flow_run: str) -> dict[str, Any]:

@@ -10,9 +10,9 @@ from typing import Any
 from connectors.base import WriteClass
 from dead_letter.parking import Letter
 from journey import echo
-from journey.shard import Shard
+from journey.shard import Shard, backoff
 from kernel.clock import SECOND
-from kernel.errors import Broken, Fate, Park, Retry, RetryAt, ThroughlineError, Unknown
+from kernel.errors import Fate, Park, Retry, RetryAt, ThroughlineError, Unknown
 from kernel.failpoints import failpoint
 from kernel.ids import object_id
 from kernel.ledger.claims import Claimed
@@ -23,7 +23,6 @@ from kernel.store import Store
 from kernel.store.tables import delivery
 
 MOST_ATTEMPTS = 8
-_FIRST_WAIT, _LONGEST_WAIT = 2, 600  # seconds
 
 
 @dataclass(slots=True)
@@ -143,7 +142,7 @@ def applied(shard: Shard, sent: Sent, held: echo.Fields) -> Settled:
     claimed, outcome = sent.claimed, sent.outcome
     body = claimed.body
     raw = outcome.record.raw if outcome.record is not None else None
-    fields = echo.after_write(held, shard.part, body["fields"], body.get("of", {}), raw)
+    fields = echo.after_write(held, shard.part, body["fields"], raw)
     for name, end in body["refs"].items():
         fields[f"→{name}"] = {"sent": end}
     gone = claimed.action in (Action.DELETE, Action.ARCHIVE)
@@ -171,40 +170,35 @@ def failed(shard: Shard, sent: Sent) -> Settled:
         "status": sent.outcome.status,
         "request_id": sent.outcome.request_id or error.request_id,
     }
+    # Where an earlier send of the same was never answered, what is said of this one says nothing about that one.
+    again = State.UNKNOWN if claimed.doubtful else State.PLANNED
+    given_up = {**told, "cause": "unknown_outcome"} if claimed.doubtful else told
     if error.fate is Fate.PARK:
-        return Settled(claimed, State.DEAD, "refused", **told)
+        return Settled(claimed, State.DEAD, "refused", not_before=now, **given_up)
     if error.fate is Fate.UNKNOWN:
         return _unknown(shard, claimed, now, told)
     if isinstance(error, RetryAt):
-        return Settled(claimed, State.PLANNED, "later", not_before=error.at, **told)
+        return Settled(claimed, again, "later", not_before=error.at, **told)
     if error.fate is Fate.RETRY:
         if claimed.attempts >= MOST_ATTEMPTS:
-            return Settled(claimed, State.DEAD, "gave_up", **told)
-        wait = (
-            error.after
-            if isinstance(error, Retry) and error.after
-            else min(_LONGEST_WAIT, _FIRST_WAIT * 2**claimed.attempts)
-        )
-        return Settled(claimed, State.PLANNED, "retry", not_before=now + int(wait * SECOND), **told)
-    return Settled(claimed, State.PLANNED, "stopped", not_before=now, **told)
+            return Settled(claimed, State.DEAD, "gave_up", not_before=now, **given_up)
+        after = error.after if isinstance(error, Retry) else None
+        wait = int(after * SECOND) if after else backoff(claimed.attempts)
+        return Settled(claimed, again, "retry", not_before=now + wait, **told)
+    return Settled(claimed, again, "stopped", not_before=now, **told)
 
 
 def _unknown(shard: Shard, claimed: Claimed, now: int, told: dict[str, Any]) -> Settled:
-    spec = shard.spec
-    if claimed.attempts >= MOST_ATTEMPTS:
-        return Settled(claimed, State.DEAD, "unknown", **{**told, "cause": "unknown_outcome"})
-    if spec.write_class is WriteClass.IDEMPOTENCY_KEY:
-        hold_until = None  # the vendor itself refuses a second effect
-        if spec.key_window is None:
-            raise Broken(f"{shard.resource}: class B without a key window")
-    else:
-        hold_until = now + int(spec.max_processing.total_seconds() * SECOND)
-    wait = (
-        min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** (claimed.attempts - 1)) * SECOND
-        if shard.resends
-        else int(spec.settle.total_seconds() * SECOND)
-    )
-    return Settled(claimed, State.UNKNOWN, "unknown", not_before=now + wait, hold_until=hold_until, **told)
+    """Nothing newer is sent while it could land; class B needs no such hold, its key lets it land once only."""
+    asks = shard.asks(claimed.attempts, claimed.planned_at, now)
+    keyed = shard.spec.write_class is WriteClass.IDEMPOTENCY_KEY
+    waits: dict[str, Any] = {
+        "not_before": now + shard.patience(claimed.attempts, claimed.planned_at, now),
+        "hold_until": None if keyed and not asks else now + shard.landing,
+    }
+    if claimed.attempts >= MOST_ATTEMPTS and not asks:
+        return Settled(claimed, State.DEAD, "unknown", **waits, **{**told, "cause": "unknown_outcome"})
+    return Settled(claimed, State.UNKNOWN, "unknown", **waits, **told)
 
 
 def observed_objects(shard: Shard, sent: Sequence[Sent]) -> list[dict[str, Any]]:

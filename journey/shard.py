@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sqlalchemy import ColumnElement, false, or_, true
+
 from connectors.base import Connector, WriteClass, WriteSpec
 from journey.context import Context
+from kernel.clock import SECOND
 from kernel.leases import Lease
+from kernel.store.tables import delivery
 from mappings import TargetPart
+
+ASK_AFTER = 3
+"""Class B: so many lost answers to one key, and the vendor is asked: the answer it keeps may itself be a failure."""
+
+_FIRST_WAIT, _LONGEST_WAIT = 2, 600  # seconds
 
 
 @dataclass(slots=True)
@@ -23,8 +32,41 @@ class Shard:
 
     @property
     def resends(self) -> bool:
-        """A lost answer is cured by sending the same again."""
-        return self.spec.write_class in (WriteClass.UPSERT, WriteClass.IDEMPOTENCY_KEY)
+        """A lost answer is cured by sending the same again; for class E that is the at-least-once it promises."""
+        return self.spec.write_class in (WriteClass.UPSERT, WriteClass.IDEMPOTENCY_KEY, WriteClass.APPEND_ONLY)
+
+    @property
+    def ever_asks(self) -> bool:
+        """Class B does so where its keys prove nothing."""
+        return self.spec.write_class in (WriteClass.IDEMPOTENCY_KEY, WriteClass.CONFLICT, WriteClass.SEARCH_FIRST)
+
+    def asks(self, attempts: int, planned_at: int, now: int) -> bool:
+        """Whether only the vendor can tell what became of a lost answer. Class B: where its key can prove nothing (any more)."""
+        if self.spec.write_class is not WriteClass.IDEMPOTENCY_KEY:
+            return not self.resends
+        return attempts == 0 or attempts >= ASK_AFTER or planned_at <= now - self._key_window
+
+    def asked(self, now: int) -> ColumnElement[bool]:
+        """`asks`, of delivery rows."""
+        if self.spec.write_class is not WriteClass.IDEMPOTENCY_KEY:
+            return false() if self.resends else true()
+        few = delivery.c.attempts
+        return or_(few == 0, few >= ASK_AFTER, delivery.c.planned_at <= now - self._key_window)
+
+    def patience(self, attempts: int, planned_at: int, now: int) -> int:
+        """How long (µs) after a lost answer it may be taken up: whoever asks waits until nothing can land any more."""
+        settle = int(self.spec.settle.total_seconds() * SECOND)
+        return settle if self.asks(attempts, planned_at, now + settle) else backoff(attempts - 1)
+
+    @property
+    def landing(self) -> int:
+        """How long (µs) after a send was given up it could still land; a class B key lets it land once only."""
+        return int(self.spec.max_processing.total_seconds() * SECOND)
+
+    @property
+    def _key_window(self) -> int:
+        assert self.spec.key_window is not None, f"{self.resource}: class B without a key window"
+        return int(self.spec.key_window.total_seconds() * SECOND)
 
     @property
     def part(self) -> TargetPart:
@@ -34,3 +76,8 @@ class Shard:
         )
         assert part is not None  # refused at activation
         return part
+
+
+def backoff(attempts: int) -> int:
+    """The wait (µs) after so many attempts."""
+    return int(min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** max(0, attempts)) * SECOND)

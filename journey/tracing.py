@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, Row, select
 
+from journey.drafts import unfolded
 from journey.finding import Found
 from kernel import documents
 from kernel.clock import iso
@@ -64,7 +65,7 @@ def tell(store: Store, found: Found) -> Story:
         story.objects = _objects(conn, objects)
         seats = bulk.select_in(conn, binding, "golden_id", ids, [column.name for column in binding.columns])
         story.goldens = [_golden(store, conn, row, members, seats) for row in goldens]
-        story.deliveries = _deliveries(conn, ids, [row.id for row in seats])
+        story.deliveries = _deliveries(conn, [row.id for row in seats])
         story.dead_letters = _letters(conn, objects, [each["id"] for each in story.deliveries])
         story.runs = _runs(conn, story)
     return story
@@ -151,7 +152,7 @@ def _golden(
         "caused_by": row.trace_id,
         "created_at": iso(row.created_at),
         "updated_at": iso(row.updated_at),
-        "fields": _fields(content["data"], content["of"]),
+        "fields": _fields(content["data"], unfolded(content["of"], content["data"])),
         "members": _members(mine),
         "decisions": _decisions(conn, [row.id, *(each.id for each in mine)]),
         "bindings": [_seat(each) for each in seats if each.golden_id == row.id],
@@ -218,13 +219,9 @@ def _links(conn: Connection, golden_id: str) -> list[Told]:
     return [{"field": row.field, "to": row.to_entity, "golden": row.to_golden} for row in rows]
 
 
-def _deliveries(conn: Connection, golden_ids: Sequence[str], binding_ids: Sequence[str]) -> list[Told]:
+def _deliveries(conn: Connection, binding_ids: Sequence[str]) -> list[Told]:
     names = [column.name for column in delivery.columns if column.name not in ("body", "before")]
-    rows = {
-        row.id: row
-        for by, ids in (("binding_id", binding_ids), ("golden_id", golden_ids))
-        for row in bulk.select_in(conn, delivery, by, ids, names)
-    }
+    rows = {row.id: row for row in bulk.select_in(conn, delivery, "binding_id", binding_ids, names)}
     tries: dict[str, list[Told]] = {}
     for row in bulk.select_in(conn, attempt, "delivery_id", rows, [column.name for column in attempt.columns]):
         tries.setdefault(row.delivery_id, []).append(_attempt(row))
@@ -283,7 +280,7 @@ def _letters(conn: Connection, object_ids: Sequence[str], delivery_ids: Sequence
         for row in bulk.select_in(conn, dead_letter, by, ids, names)
     }
     return [
-        {**row._mapping, "first_at": iso(row.first_at)}
+        {**row._asdict(), "first_at": iso(row.first_at)}
         for row in sorted(rows.values(), key=lambda each: (each.first_at, each.id))
     ]
 
@@ -294,7 +291,7 @@ def _runs(conn: Connection, story: Story) -> list[Told]:
     names = ["id", "kind", "sync", "state", "started_at", "flow_run"]
     rows = bulk.select_in(conn, run, "id", wanted, names)
     return [
-        {**row._mapping, "started_at": iso(row.started_at)} for row in sorted(rows, key=lambda each: each.started_at)
+        {**row._asdict(), "started_at": iso(row.started_at)} for row in sorted(rows, key=lambda each: each.started_at)
     ]
 
 

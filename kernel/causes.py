@@ -180,10 +180,22 @@ _VENDOR = (
         "Check the version with `throughline check <connection>` and report it with the request id.",
     ),
     Cause(
+        "private_host",
+        "vendor",
+        "A connection's host leads to an address that is not on the public internet; nothing was sent.",
+        "Correct the base URL, or its host's entry in the name service.",
+    ),
+    Cause(
         "redirected",
         "vendor",
-        "The vendor's address leads elsewhere; redirects are not followed.",
-        "Correct the connection's base_url.",
+        "The address leads elsewhere; redirects are never followed.",
+        "Set the connection's base_url (or url) to the address it redirects to.",
+    ),
+    Cause(
+        "unsubscribed",
+        "vendor",
+        "The receiver of an outgoing webhook answered 410 (or 404): it wants, or knows, no more deliveries.",
+        "Take its routes out of the sync, or correct the connection's url and run the sync again.",
     ),
     Cause(
         "foreign_host",

@@ -81,7 +81,7 @@ class WebhookRequest:
 
     method: str
     url: str  # as the sender addressed it, scheme and host restored
-    headers: Mapping[str, str]  # lower-case names
+    headers: Mapping[str, str]  # lower-case names; what came twice stands there twice, a line each
     body: bytes
     received_at: int = 0
 
@@ -94,6 +94,7 @@ class Delivered:
     hints: list[tuple[str, str]] = field(default_factory=list)  # (resource, vendor id)
     dedupe_key: str = ""
     answer: tuple[int, Mapping[str, str], bytes] | None = None  # a handshake's own answer, nothing to process
+    reply: tuple[int, Mapping[str, str], bytes] | None = None  # once it is stored: said instead of a bare 200
 
 
 @dataclass(frozen=True, slots=True)

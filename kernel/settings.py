@@ -74,6 +74,9 @@ class Settings:
     database_url: str  # THROUGHLINE_DATABASE_URL
     key: str | None  # THROUGHLINE_KEY: the vault's keys
     real: Path  # THROUGHLINE_REAL: recordings for tests and trials
+    public_url: str = (
+        ""  # THROUGHLINE_PUBLIC_URL: how webhook senders reach the receiver, where a proxy stands before it
+    )
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
@@ -86,6 +89,7 @@ class Settings:
             database_url=env.get("THROUGHLINE_DATABASE_URL") or sqlite_url(home / "throughline.db"),
             key=env.get("THROUGHLINE_KEY") or None,
             real=Path(env.get("THROUGHLINE_REAL") or CHECKOUT / "../shared/real").absolute(),
+            public_url=env.get("THROUGHLINE_PUBLIC_URL") or "",
         )
 
     @property

@@ -67,6 +67,7 @@ class _Served:
         simulator.base_url = f"http://{HOST}:{self.port}"
         config = uvicorn.Config(
             simulator.app(),
+            log_config=None,  # its own would close the log handlers of the process it runs in
             log_level="critical",
             access_log=False,
             lifespan="off",

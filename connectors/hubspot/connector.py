@@ -11,8 +11,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import Any, ClassVar, cast
 
-from pydantic import SecretStr
-
 from connectors.auth import BearerAuth, Token, TokenAuth
 from connectors.base import Connector, Resource
 from connectors.budget import Limit
@@ -21,11 +19,12 @@ from connectors.hubspot.api import Crm
 from connectors.hubspot.reading import Reader
 from connectors.hubspot.schema import BATCH, PROPERTIES, REQUIRED, RESOURCES, VERDICTS, source_record
 from connectors.hubspot.settings import Settings
-from connectors.hubspot.webhook import delivered, verify
+from connectors.hubspot.webhook import delivered
 from connectors.hubspot.writing import Writer
 from connectors.oauth import fetch_token
+from connectors.webhook import revealed
 from kernel.clock import SECOND, instant
-from kernel.errors import BadSetting, Retry, Stop, ThroughlineError
+from kernel.errors import Retry, Stop, ThroughlineError
 from kernel.records import (
     Check,
     Cursor,
@@ -127,11 +126,9 @@ class HubSpot(Connector):
 
     def webhook(self, request: WebhookRequest) -> Delivered:
         """Verify signature v3 and name the objects to read again."""
-        secret: SecretStr | None = self.settings.client_secret
-        if secret is None:
-            raise BadSetting(f"{self.http.connection}: webhooks need the app's client_secret", field="client_secret")
-        verify(request, secret.get_secret_value(), self.http.clock.now())
-        return delivered(request.body)
+        current = [self.settings.client_secret] if self.settings.client_secret else []
+        secrets = revealed([*current, *self.settings.former_client_secrets], self.http.connection, "client_secret")
+        return delivered(request, secrets, request.received_at or self.http.clock.now())
 
     def ensure_key(self, resource: str) -> bool:
         """Create the unique property that holds our key; False when it is there already."""

@@ -8,6 +8,7 @@ from typing import Self
 from pydantic import SecretStr, model_validator
 
 from connectors.base import ConnectorSettings
+from connectors.webhook import Secrets
 
 
 class Settings(ConnectorSettings):
@@ -16,6 +17,7 @@ class Settings(ConnectorSettings):
     access_token: SecretStr | None = None
     client_id: str = ""
     client_secret: SecretStr | None = None  # of the app; also proves its webhooks
+    former_client_secrets: Secrets = ()  # still proving webhooks while the app's secret is being rotated
     refresh_token: SecretStr | None = None
     base_url: str = "https://api.hubapi.com"
     key_property: str = "throughline_key"  # unique text property that holds our key

@@ -17,6 +17,7 @@ from connectors.shopify.documents import SHAPES, Shape
 from connectors.shopify.graph import VERDICTS, Graph
 from connectors.shopify.shaping import nodes_of, record_of, records_of
 from connectors.shopify.writing import Writer
+from connectors.webhook import revealed
 from kernel.clock import SECOND, iso
 from kernel.errors import Park, Stop
 from kernel.records import (
@@ -172,8 +173,9 @@ class Shopify(Connector):
         return found
 
     def webhook(self, request: WebhookRequest) -> Delivered:
-        """Hints and tombstones; the payloads are REST-shaped, so objects are read again by id."""
-        return hooks.delivered(request, self._settings.webhook_secrets, self._settings.domain)
+        """Hints: the payloads are REST-shaped, so objects are read again by id; one that is gone then shows as a tombstone."""
+        secrets = revealed(self._settings.webhook_secrets, self.http.connection, "webhook_secrets")
+        return hooks.delivered(request, secrets, self._settings.domain, request.received_at or self.http.clock.now())
 
     def _shape(self, resource: str) -> Shape:
         if resource not in SHAPES:

@@ -235,7 +235,8 @@ class Stripe(Connector):
 
     def webhook(self, request: WebhookRequest) -> Delivered:
         """Verify an event and say what to re-read: its own copy may be old, and events arrive in any order."""
-        return opened(request, revealed(self.settings.webhook_secret, self.http.connection))
+        secrets = revealed(self.settings.webhook_secret, self.http.connection)
+        return opened(request, secrets, request.received_at or self.http.clock.now())
 
 
 def _kind(resource: str) -> Type:

@@ -12,6 +12,7 @@ from connectors.auth import Auth, BasicAuth, BearerAuth
 from connectors.base import Connector, ConnectorSettings, Deletes, Resource, WriteClass, WriteSpec
 from connectors.budget import Limit
 from connectors.http import Http
+from connectors.webhook import revealed
 from connectors.zendesk import hooks
 from connectors.zendesk.api import VERDICTS
 from connectors.zendesk.checking import check, fields_of
@@ -159,7 +160,8 @@ class Zendesk(Connector):
 
     def webhook(self, request: WebhookRequest) -> Delivered:
         """Hints and tombstones."""
-        return hooks.delivered(request, self._secrets)
+        secrets = revealed(self._secrets, self.http.connection, "webhook_secrets")
+        return hooks.delivered(request, secrets, request.received_at or self.http.clock.now())
 
     def _kind(self, resource: str) -> Kind:
         if resource not in KINDS:

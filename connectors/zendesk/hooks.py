@@ -11,39 +11,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import orjson
-from pydantic import SecretStr
-
-from connectors.webhook import matches_any, require, require_fresh, signature_base64
+from connectors.proofs import Keyring
+from connectors.signatures import admit
 from connectors.zendesk.kinds import parse_time
-from kernel.clock import SECOND
-from kernel.ids import content_hash
 from kernel.records import Delivered, SourceRecord, WebhookRequest
 
 _RESOURCES = {"user": "users", "organization": "organizations", "ticket": "tickets"}
 _GONE = ("deleted", "soft_deleted", "permanently_deleted")
 
 
-def delivered(request: WebhookRequest, secrets: Sequence[SecretStr]) -> Delivered:
-    """What a webhook says, its signature and time checked first."""
-    require(bool(secrets), "no webhook secret is set")
-    stamp = request.headers.get("x-zendesk-webhook-signature-timestamp", "")
-    signed = stamp.encode("latin-1", "replace") + request.body
-    expected = [signature_base64(secret.get_secret_value(), signed) for secret in secrets]
-    require(
-        matches_any([request.headers.get("x-zendesk-webhook-signature", "")], expected), "the signature does not match"
-    )
-    when = parse_time(stamp)
-    require(when is not None, "its timestamp cannot be read")
-    require_fresh((when or 0) / SECOND, request.received_at)
-    try:
-        body = orjson.loads(request.body or b"{}")
-    except orjson.JSONDecodeError:
-        body = {}
-    body = body if isinstance(body, dict) else {}
-    own = request.headers.get("x-zendesk-webhook-invocation-id") or body.get("id")
-    found = Delivered(dedupe_key=str(own or content_hash([stamp, request.body.decode("utf-8", "replace")])))
-    _open(body, found)
+def delivered(request: WebhookRequest, secrets: Sequence[str], now: int) -> Delivered:
+    """What a verified webhook says."""
+    proven = admit("zendesk", request, Keyring(secrets), now)
+    found = Delivered(dedupe_key=proven.dedupe_key)
+    if isinstance(proven.told, dict):
+        _open(proven.told, found)
     return found
 
 
@@ -58,7 +40,8 @@ def _open(body: dict[str, Any], found: Delivered) -> None:
             found.records.append((_RESOURCES[noun], gone))
         else:
             found.hints.append((_RESOURCES[noun], subject[2]))
-        other = (body.get("event") or {}).get("user") if event == "merged" else None
+        told = body.get("event") if event == "merged" else None
+        other = told.get("user") if isinstance(told, dict) else None
         if isinstance(other, dict) and other.get("id"):
             found.hints.append(("users", str(other["id"])))
         return

@@ -133,7 +133,7 @@ class _Aside(Generic[T]):
             self._thread.join(0.2)  # a join without end cannot be interrupted
         if self._error is not None:
             raise self._error
-        return self._value  # type: ignore[return-value] - set where there is no error
+        return self._value  # type: ignore[return-value]  # set where there is no error
 
 
 def _run_one(opened: Desk, shown: _Shown, name: str) -> dict[str, Any]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Row, exists, or_, select
+from sqlalchemy import ColumnElement, Connection, exists, or_, select
 
-from kernel.ledger.states import OPEN, State
+from kernel.ledger.states import NEXT, OPEN, State
 from kernel.store import Store, bulk
 from kernel.store.tables import attempt, binding, delivery
 
@@ -31,6 +32,10 @@ class Claimed:
     ext_key: str
     vendor_id: str | None
     body: dict[str, Any]  # {"fields": …, "refs": {name: golden id}, "of": …}; after binding also {"bound": …}
+    planned_at: int = 0
+    doubtful: bool = (
+        False  # an earlier send of it was never answered: whatever is said of this one, that one may have landed
+    )
 
     @property
     def idempotency_key(self) -> str:
@@ -38,10 +43,21 @@ class Claimed:
         return f"{self.op_key}-g{self.generation}"
 
 
+_CLAIMED = [column for column in delivery.columns if column.name != "before"]
+
+
 def due(
-    conn: Connection, connection: str, resource: str, states: tuple[State, ...], now: int, limit: int
-) -> list[Row[Any]]:
-    """Deliveries that may be taken up now: none of their binding is open or undecided, no older send could still land."""
+    conn: Connection,
+    connection: str,
+    resource: str,
+    states: Mapping[State, ColumnElement[bool]],
+    now: int,
+    limit: int,
+) -> list[Any]:
+    """Deliveries of these states, each under a condition, that may be taken up now.
+
+    None of their binding is open or undecided, no older send could still land.
+    """
     other = delivery.alias()
     blocked = exists().where(
         other.c.binding_id == delivery.c.binding_id,
@@ -49,30 +65,31 @@ def due(
         other.c.state.in_((*OPEN, State.CONFLICT)),
     )
     may_pass = or_(delivery.c.state == State.UNKNOWN, binding.c.hold_until.is_(None), binding.c.hold_until <= now)
-    found: list[Row[Any]] = []
-    for state in states:
+    found: list[Any] = []
+    for state, condition in states.items():
         query = (
-            select(delivery, binding.c.ext_key, binding.c.vendor_id)
+            select(*_CLAIMED, binding.c.ext_key, binding.c.vendor_id)
             .join(binding, binding.c.id == delivery.c.binding_id)
             .where(
                 delivery.c.connection == connection,
                 delivery.c.resource == resource,
                 delivery.c.state == state,
+                condition,
                 delivery.c.not_before <= now,
                 ~blocked,
                 may_pass,
             )
-            .order_by(delivery.c.not_before, delivery.c.id)
+            .order_by(delivery.c.not_before)
             .limit(limit - len(found))
             .with_for_update(of=delivery, skip_locked=True)
         )
-        found += conn.execute(query).all()
+        found.extend(conn.execute(query).all())
         if len(found) >= limit:
             break
     return found
 
 
-def take(conn: Connection, store: Store, rows: list[Row[Any]], state: State, now: int) -> list[Claimed]:
+def take(conn: Connection, store: Store, rows: list[Any], state: State, now: int) -> list[Claimed]:
     """Mark rows of `due` as ours. A send counts an attempt; a reconcile does not."""
     sending = state is State.INFLIGHT
     claimed = [
@@ -92,6 +109,8 @@ def take(conn: Connection, store: Store, rows: list[Row[Any]], state: State, now
             ext_key=row.ext_key,
             vendor_id=row.vendor_id,
             body=store.open(delivery, row.id, row.body),
+            planned_at=row.planned_at,
+            doubtful=row.state == State.UNKNOWN,
         )
         for row in rows
     ]
@@ -111,9 +130,18 @@ def take(conn: Connection, store: Store, rows: list[Row[Any]], state: State, now
     return claimed
 
 
-def expire(conn: Connection, connection: str, resource: str, now: int) -> int:
-    """Called by the new holder of a shard's lease: what the last holder left in flight is UNKNOWN. How many there were."""
-    query = select(delivery.c.id, delivery.c.fence, delivery.c.sent_at, delivery.c.attempts, delivery.c.state).where(
+_LEFT = ["id", "binding_id", "fence", "sent_at", "attempts", "planned_at", "state"]
+
+
+def expire(
+    conn: Connection, connection: str, resource: str, now: int, patience: Callable[[int, int], int], landing: int
+) -> int:
+    """Called by the new holder of a shard's lease: what the last holder left in flight is UNKNOWN. How many there were.
+
+    It may have been sent until just now: it is not taken up before `patience` (µs, of attempts and planned_at) is over,
+    and nothing newer of its binding is sent while it could land (`landing`, µs).
+    """
+    query = select(*(delivery.c[name] for name in _LEFT)).where(
         delivery.c.connection == connection,
         delivery.c.resource == resource,
         delivery.c.state.in_((State.INFLIGHT, State.RECONCILING)),
@@ -127,6 +155,7 @@ def expire(conn: Connection, connection: str, resource: str, now: int) -> int:
                 "state": State.UNKNOWN,
                 "fence": row.fence + 1,
                 "cause": "worker_lost",
+                "not_before": now + patience(row.attempts, row.planned_at) if row.state == State.INFLIGHT else now,
                 "id": row.id,
                 "was_fence": row.fence,
             }
@@ -135,6 +164,7 @@ def expire(conn: Connection, connection: str, resource: str, now: int) -> int:
         ["id", "was_fence"],
     )
     lost = [row for row in rows if row.state == State.INFLIGHT]
+    bulk.update(conn, binding, [{"hold_until": now + landing, "id": row.binding_id} for row in lost], ["id"])
     bulk.insert_new(
         conn,
         attempt,
@@ -156,13 +186,42 @@ def expire(conn: Connection, connection: str, resource: str, now: int) -> int:
     return len(rows)
 
 
-def open_fields(conn: Connection, store: Store, binding_ids: list[str]) -> dict[str, set[str]]:
-    """By binding: the fields of a send whose outcome is not known yet; a new plan must carry them, whatever was last seen."""
-    quoted = ",".join(f"'{state}'" for state in OPEN)
-    rows = bulk.select_in(
-        conn, delivery, "binding_id", binding_ids, ["id", "binding_id", "body"], f"AND t.state IN ({quoted})"
-    )
-    return {row.binding_id: {*_keys(store.open(delivery, row.id, row.body))} for row in rows}
+@dataclass(slots=True)
+class Unsettled:
+    """What may have got to a binding, as far as nobody knows yet."""
+
+    fields: set[str] = field(default_factory=set)  # a new plan must carry them, whatever was last seen
+    doubted: bool = False  # a send was given up unanswered
+
+
+Pending = frozenset[tuple[str, str]]
+"""(delivery, state) of everything that is on its way to some bindings."""
+
+
+def pending(conn: Connection, binding_ids: Sequence[str]) -> Pending:
+    """What a plan is made beside; it is made anew where this changed meanwhile."""
+    rows = bulk.select_in(conn, delivery, "binding_id", binding_ids, ["id", "state"], f"AND {_PENDING}")
+    return frozenset((row.id, row.state) for row in rows)
+
+
+def unsettled(conn: Connection, store: Store, binding_ids: Sequence[str]) -> dict[str, Unsettled]:
+    """By binding. A send that was given up is a doubt until a later one is answered or the object is read again."""
+    columns = ["id", "binding_id", "state", "body"]
+    found: dict[str, Unsettled] = {}
+    for row in bulk.select_in(conn, delivery, "binding_id", binding_ids, columns, f"AND ({_OPEN} OR {_GIVEN_UP})"):
+        one = found.setdefault(row.binding_id, Unsettled())
+        one.fields.update(_keys(store.open(delivery, row.id, row.body)))
+        one.doubted |= row.state == State.DEAD
+    return found
+
+
+def _among(states: Sequence[State]) -> str:
+    return f"t.state IN ({','.join(repr(str(state)) for state in states)})"
+
+
+_OPEN, _PENDING = _among(OPEN), _among((*OPEN, *NEXT))
+_ANSWERED = "coalesce((SELECT s.updated_at FROM target_state s WHERE s.binding_id = t.binding_id), 0)"
+_GIVEN_UP = f"(t.state = 'DEAD' AND t.cause = 'unknown_outcome' AND t.sent_at > {_ANSWERED})"
 
 
 def _keys(body: dict[str, Any]) -> list[str]:

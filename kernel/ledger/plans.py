@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from kernel.errors import ThroughlineError
-from kernel.ids import derived_id, new_id
+from kernel.ids import beside, content_hash, new_id
 from kernel.ledger.states import State
 from kernel.store import Raced, Store, bulk
 from kernel.store.tables import binding, delivery
@@ -31,6 +31,7 @@ class Plan:
     before: dict[str, Any] | None = None
     basis: int = 0  # instant of the target state it was compared with: part of its identity
     wait_on: str | None = None
+    doubted: bool = False  # an earlier send was given up unanswered: look what is there before this one is sent
     parent: str | None = None
     retry: bool = False  # a person asked for it: a dead delivery that is the same write is made again
     error: ThroughlineError | None = None  # it cannot be rendered for this target: dead from the start
@@ -39,7 +40,7 @@ class Plan:
 
 def new_binding(golden_id: str, anchor: str, connection: str, resource: str, now: int) -> dict[str, Any]:
     """A primary seat for a golden record in a target. Its ext_key is fixed here, for good, and the same for the same seat."""
-    key = derived_id("binding", anchor, connection, resource)
+    key = beside(anchor, "binding", connection, resource)
     return {
         "id": key,
         "golden_id": golden_id,
@@ -61,26 +62,10 @@ def add_bindings(conn: Connection, rows: Sequence[dict[str, Any]]) -> None:
         raise Raced("another worker bound one of these records", cause="raced")
 
 
-def op_key(connection: str, resource: str, plan: Plan) -> str:
+def op_key(plan: Plan) -> str:
     """Derived, so that planning again from the same facts is the same write: it is never made twice."""
-    body = _body_hash(plan)
-    return derived_id(
-        "op",
-        connection,
-        resource,
-        plan.binding_id,
-        plan.action,
-        str(plan.golden_version),
-        plan.mapping,
-        str(plan.basis),
-        body,
-    )
-
-
-def _body_hash(plan: Plan) -> str:
-    """Hash of what the plan would change."""
-    from_fields = sorted((name, repr(value)) for name, value in plan.fields.items())
-    return derived_id("body", repr(from_fields), repr(sorted(plan.refs.items())))
+    facts = [plan.binding_id, str(plan.action), plan.golden_version, plan.mapping, plan.basis, plan.fields, plan.refs]
+    return content_hash(facts)
 
 
 def add_plans(
@@ -93,12 +78,13 @@ def add_plans(
     if not plans:
         return 0, 0
     now = store.clock.now()
-    keyed = {op_key(connection, resource, plan): plan for plan in plans}
-    known = {row.op_key: row.id for row in bulk.select_in(conn, delivery, "op_key", keyed, ["op_key", "id"])}
+    keyed = {op_key(plan): plan for plan in plans}
+    bindings = [plan.binding_id for plan in plans]
+    known = {row.op_key: row.id for row in bulk.select_in(conn, delivery, "binding_id", bindings, ["op_key", "id"])}
     again = [known[key] for key, plan in keyed.items() if plan.retry and plan.error is None and key in known]
     revived = reopen(conn, run_id, again, now)
     fresh = {key: plan for key, plan in keyed.items() if key not in known}
-    superseded = supersede(conn, run_id, [plan.binding_id for plan in fresh.values()])
+    superseded = supersede(conn, run_id, [plan.binding_id for plan in fresh.values()]) if known else 0
     rows = [_row(store, run_id, sync, connection, resource, key, plan, now) for key, plan in fresh.items()]
     if rows and bulk.insert_new(conn, delivery, rows) != len(rows):
         raise Raced("another worker planned one of these records", cause="raced")
@@ -124,9 +110,8 @@ def supersede(conn: Connection, run_id: str, binding_ids: Sequence[str]) -> int:
 
 def reopen(conn: Connection, run_id: str, delivery_ids: Sequence[str], now: int) -> set[str]:
     """DEAD deliveries become PLANNED again, same key, same body, unless their binding has a newer one. Which were."""
-    dead = bulk.select_in(
-        conn, delivery, "id", delivery_ids, ["id", "binding_id", "golden_version"], "AND t.state = 'DEAD'"
-    )
+    wanted = ["id", "binding_id", "golden_version", "cause", "not_before"]
+    dead = bulk.select_in(conn, delivery, "id", delivery_ids, wanted, "AND t.state = 'DEAD'")
     newer: dict[str, int] = {}
     columns = ["binding_id", "golden_version"]
     for row in bulk.select_in(
@@ -136,11 +121,12 @@ def reopen(conn: Connection, run_id: str, delivery_ids: Sequence[str], now: int)
     again = [row for row in dead if newer.get(row.binding_id, 0) < row.golden_version]
     changes = [
         {
-            "state": State.PLANNED,
+            # Never answered: it may be there. UNKNOWN is sent again where that is harmless, else looked for first.
+            "state": State.UNKNOWN if row.cause == "unknown_outcome" else State.PLANNED,
             "attempts": 0,
             "run_id": run_id,
             "settled_run": None,
-            "not_before": now,
+            "not_before": max(now, row.not_before),
             "id": row.id,
             "was_state": State.DEAD,
         }
@@ -148,6 +134,14 @@ def reopen(conn: Connection, run_id: str, delivery_ids: Sequence[str], now: int)
     ]
     bulk.update(conn, delivery, changes, ["id", "was_state"])
     return {row.id for row in again}
+
+
+def _first_state(plan: Plan) -> State:
+    if plan.error:
+        return State.DEAD
+    if plan.doubted:
+        return State.UNKNOWN
+    return State.WAITING if plan.wait_on else State.PLANNED
 
 
 def _row(
@@ -165,7 +159,7 @@ def _row(
         "resource": resource,
         "sync": sync,
         "action": plan.action,
-        "state": State.DEAD if error else State.WAITING if plan.wait_on else State.PLANNED,
+        "state": _first_state(plan),
         "trace_id": plan.trace_id,
         "run_id": run_id,
         "settled_run": run_id if error else None,
@@ -176,7 +170,7 @@ def _row(
         "attempts": 0,
         "fence": 0,
         "not_before": now,
-        "wait_on": plan.wait_on,
+        "wait_on": None if plan.doubted else plan.wait_on,
         "planned_at": now,
         "parent": plan.parent,
         "body": store.seal(delivery, delivery_id, body),

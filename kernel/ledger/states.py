@@ -55,7 +55,7 @@ FOLLOWS: dict[State, tuple[State, ...]] = {
     State.UNKNOWN: (State.INFLIGHT, State.RECONCILING, State.DEAD),
     State.RECONCILING: (State.APPLIED, State.PLANNED, State.SUPERSEDED, State.CONFLICT, State.UNKNOWN, State.DEAD),
     State.CONFLICT: (State.PLANNED, State.SUPERSEDED, State.DEAD, State.APPLIED),
-    State.DEAD: (State.PLANNED,),  # a person asked for the same write again
+    State.DEAD: (State.PLANNED, State.UNKNOWN),  # a person asked for the same write again
     State.APPLIED: (),
     State.NO_OP: (),
     State.SUPERSEDED: (),

@@ -134,6 +134,7 @@ def _sqlite_engine(url: str) -> Engine:
         raw.execute("PRAGMA synchronous=FULL")
         raw.execute("PRAGMA cache_size=-32000")
         raw.execute("PRAGMA temp_store=MEMORY")
+        raw.execute("PRAGMA wal_autocheckpoint=16000")  # 64 MB: pages that batch after batch changes are copied once
 
     @event.listens_for(engine, "begin")
     def _begin(conn: Connection) -> None:

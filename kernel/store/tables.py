@@ -69,8 +69,8 @@ version = Table(
 member = Table(
     "member",
     metadata,
+    _id("object_id", primary_key=True),
     Column("id", String(300), primary_key=True),  # object id:part[:key]
-    _id("object_id", nullable=False, index=True),
     _name("part"),
     _name("entity"),
     _name("connection"),
@@ -80,7 +80,7 @@ member = Table(
     _at("arrival", False),
     Column("active", SmallInteger, nullable=False),
     Column("keys", Text, nullable=False),  # JSON [[kind, keyed hash], …]
-    Column("data", Sealed, nullable=False),  # {"data": …, "at": {field: instant}, "ours": [field]}
+    Column("data", Sealed, nullable=False),  # {"data": …, "at": {field: instant; "": of the others}, "ours": [field]}
 )
 
 golden = Table(
@@ -98,20 +98,26 @@ golden = Table(
     Column("gone", SmallInteger, nullable=False),  # no active member
     _at("created_at", False),
     _at("updated_at", False),
-    Column("data", Sealed, nullable=False),  # {"data": …, "of": {field: [member, instant]}}
-    Index(None, "entity"),
+    Column("data", Sealed, nullable=False),  # {"data": …, "of": {field: [member, instant]; "": of the others}}
+    Index(
+        None,
+        "merged_into",
+        sqlite_where=text("merged_into IS NOT NULL"),
+        postgresql_where=text("merged_into IS NOT NULL"),
+    ),
 )
 
 match_key = Table(
     "match_key",
     metadata,
-    _name("entity", primary_key=True),
+    _id("hash", primary_key=True),  # first: keys are looked up by it alone
     _name("kind", primary_key=True),
-    _id("hash", primary_key=True),
+    _name("entity", primary_key=True),
     _id("component", nullable=False, index=True),
     Column(
         "seen", Integer, nullable=False
     ),  # members that ever carried it; past the rule's limit it is hot and links nobody
+    sqlite_with_rowid=False,
 )
 
 link = Table(
@@ -124,6 +130,7 @@ link = Table(
     _name("to_kind"),  # object, identifier
     _id("to_key", nullable=False, index=True),  # object id, or keyed hash of the identifier
     _id("to_golden", index=True),  # None: the other end has not arrived
+    sqlite_with_rowid=False,
 )
 
 binding = Table(
@@ -132,17 +139,16 @@ binding = Table(
     _id(primary_key=True),
     _id("golden_id", nullable=False, index=True),
     Column(
-        "anchor", String(300), nullable=False, index=True
+        "anchor", String(300), nullable=False
     ),  # the member whose golden record it follows through merge and unmerge
     _name("connection"),
     _name("resource"),
     _name("slot"),  # primary, duplicate, converted, detached
-    _id("ext_key", nullable=False),
+    _id("ext_key", nullable=False),  # the binding's own id, so unique as that is
     Column("vendor_id", Text),
     _id("object_id", unique=True),
     _at("created_at", False),
     _at("hold_until"),  # no newer version is sent before it: an older unknown send could still land
-    UniqueConstraint("connection", "resource", "ext_key"),
     Index(
         "uq_binding_primary",
         "golden_id",
@@ -160,7 +166,7 @@ target_state = Table(
     _id("binding_id", primary_key=True),
     _at("updated_at", False),
     Column("present", SmallInteger, nullable=False),  # the object is there, as far as we saw
-    Column("fields", Sealed, nullable=False),  # {vendor field: {"sent": v, "seen": v, "of": member}}
+    Column("fields", Sealed, nullable=False),  # {vendor field: {"sent": v, "seen": v}}
 )
 
 dirty = Table(
@@ -172,16 +178,17 @@ dirty = Table(
     _name("reason"),
     _id("trace_id", nullable=False),
     _id("token", nullable=False),  # changes with every mark: the planner removes only what it read
-    Index(None, "sync", "entity", "golden_id"),
+    Index(None, "sync", "entity", "token"),  # planned in the order of marking: neighbours were landed together
+    sqlite_with_rowid=False,
 )
 
 delivery = Table(
     "delivery",
     metadata,
     _id(primary_key=True),
-    Column("op_key", String(64), nullable=False, unique=True),
-    _id("binding_id", nullable=False, index=True),
-    _id("golden_id", nullable=False, index=True),
+    _id("binding_id", nullable=False),
+    _id("op_key", nullable=False),
+    _id("golden_id", nullable=False),
     Column("golden_version", Integer, nullable=False),
     _name("connection"),
     _name("resource"),
@@ -202,9 +209,14 @@ delivery = Table(
     _name("cause", True),
     Column("error", Text),
     _id("parent"),  # the delivery it replays
-    Column("body", Sealed),  # None once pruned; {"fields": …, "refs": {name: golden id}, "of": {vendor field: member}}
+    Column(
+        "body", Sealed
+    ),  # None once pruned; {"fields": …, "refs": {name: golden id}, "of": {vendor field: member; "": of the others}}
     Column("before", Sealed),  # the target fields it replaces
-    Index("ix_delivery_due", "connection", "resource", "state", "not_before"),
+    UniqueConstraint("binding_id", "op_key"),
+    Index("ix_delivery_due", "state", "connection", "resource", "not_before"),
+    Index(None, "run_id"),
+    Index(None, "settled_run", "state"),
     Index(
         "uq_delivery_open",
         "binding_id",
@@ -239,6 +251,7 @@ attempt = Table(
     Column("status", Integer),
     _name("request_id", True),
     Column("error", Text),
+    sqlite_with_rowid=False,
 )
 
 dead_letter = Table(

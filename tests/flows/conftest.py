@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import shutil
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,7 +21,8 @@ import structlog
 from connectors.base import Connector
 from connectors.hubspot import HubSpot
 from console import simulated
-from flows import Server, environment, run_flow, start_server, stop_server
+from flows import Server, environment, run_flow, running_server, start_server, stop_server
+from flows.server import remembered
 from journey import activation
 from journey.connecting import OpenConnections
 from kernel import documents, log
@@ -125,21 +128,47 @@ class Office:
         return str(self.box["stripe"].make("customers", **fields)["id"])
 
 
+@dataclass(frozen=True)
+class Started:
+    """The server, and what was seen while it started."""
+
+    server: Server
+    told: list[float]
+    taken_port: int
+
+
 @pytest.fixture(scope="session")
-def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A Prefect server; two callers that start it at once get the same one."""
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
+    """A Prefect server: the port it last had is taken meanwhile, and two callers start it at once. Ended by SIGTERM."""
     home = tmp_path_factory.mktemp("prefect")
-    with pytest.MonkeyPatch.context() as patch:
+    (home / "prefect").mkdir()
+    told: list[float] = []
+    found: list[Server] = []
+    with pytest.MonkeyPatch.context() as patch, socket.socket() as taken:
         patch.delenv("PREFECT_API_URL", raising=False)
-        found: list[Server] = []
-        starters = [threading.Thread(target=lambda: found.append(start_server(home))) for _ in range(2)]
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        before = Server(taken.getsockname()[1], 2**22 + 1, str(home), "http://127.0.0.1:9/api")
+        (home / "prefect/server.json").write_text(json.dumps(asdict(before)))
+        starters = [threading.Thread(target=lambda: found.append(start_server(home, told.append))) for _ in range(2)]
         for starter in starters:
             starter.start()
         for starter in starters:
             starter.join()
-        assert len(set(found)) == 1
-        yield found[0]
-    stop_server(home)
+        assert len(found) == 2
+        assert found[0] == found[1]
+        yield Started(found[0], told, before.port)
+    assert stop_server(home) is True
+    assert (running_server(home), stop_server(home)) == (None, False)
+    kept = remembered(home)
+    assert kept is not None
+    assert kept.port == found[0].port  # the next one has the same address, where it is free
+
+
+@pytest.fixture(scope="session")
+def prefect_server(started: Started) -> Server:
+    """The one server of all tests."""
+    return started.server
 
 
 @pytest.fixture

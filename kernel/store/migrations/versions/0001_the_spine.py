@@ -35,6 +35,7 @@ def upgrade() -> None:
         sa.Column("request_id", sa.String(length=200), nullable=True),
         sa.Column("error", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("delivery_id", "n", name=op.f("pk_attempt")),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "audit",
@@ -63,10 +64,8 @@ def upgrade() -> None:
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("hold_until", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_binding")),
-        sa.UniqueConstraint("connection", "resource", "ext_key", name=op.f("uq_binding_connection_resource_ext_key")),
         sa.UniqueConstraint("object_id", name=op.f("uq_binding_object_id")),
     )
-    op.create_index(op.f("ix_binding_anchor"), "binding", ["anchor"], unique=False)
     op.create_index(op.f("ix_binding_golden_id"), "binding", ["golden_id"], unique=False)
     op.create_index(
         "uq_binding_primary",
@@ -131,7 +130,7 @@ def upgrade() -> None:
         sa.Column("run_id", sa.String(length=32), nullable=False),
         sa.Column("closed_by", sa.String(length=200), nullable=True),
         sa.Column("reason", sa.Text(), nullable=True),
-        sa.Column("payload", sa.LargeBinary()),
+        sa.Column("payload", sa.LargeBinary(), nullable=True),
         sa.Column("edited", sa.LargeBinary(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_dead_letter")),
     )
@@ -157,8 +156,8 @@ def upgrade() -> None:
     op.create_table(
         "delivery",
         sa.Column("id", sa.String(length=32), nullable=False),
-        sa.Column("op_key", sa.String(length=64), nullable=False),
         sa.Column("binding_id", sa.String(length=32), nullable=False),
+        sa.Column("op_key", sa.String(length=32), nullable=False),
         sa.Column("golden_id", sa.String(length=32), nullable=False),
         sa.Column("golden_version", sa.Integer(), nullable=False),
         sa.Column("connection", sa.String(length=200), nullable=False),
@@ -180,14 +179,14 @@ def upgrade() -> None:
         sa.Column("cause", sa.String(length=200), nullable=True),
         sa.Column("error", sa.Text(), nullable=True),
         sa.Column("parent", sa.String(length=32), nullable=True),
-        sa.Column("body", sa.LargeBinary()),
+        sa.Column("body", sa.LargeBinary(), nullable=True),
         sa.Column("before", sa.LargeBinary(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_delivery")),
-        sa.UniqueConstraint("op_key", name=op.f("uq_delivery_op_key")),
+        sa.UniqueConstraint("binding_id", "op_key", name=op.f("uq_delivery_binding_id_op_key")),
     )
-    op.create_index(op.f("ix_delivery_binding_id"), "delivery", ["binding_id"], unique=False)
-    op.create_index("ix_delivery_due", "delivery", ["connection", "resource", "state", "not_before"], unique=False)
-    op.create_index(op.f("ix_delivery_golden_id"), "delivery", ["golden_id"], unique=False)
+    op.create_index("ix_delivery_due", "delivery", ["state", "connection", "resource", "not_before"], unique=False)
+    op.create_index(op.f("ix_delivery_run_id"), "delivery", ["run_id"], unique=False)
+    op.create_index(op.f("ix_delivery_settled_run_state"), "delivery", ["settled_run", "state"], unique=False)
     op.create_index(op.f("ix_delivery_trace_id"), "delivery", ["trace_id"], unique=False)
     op.create_index(
         "ix_delivery_wait",
@@ -222,8 +221,9 @@ def upgrade() -> None:
         sa.Column("trace_id", sa.String(length=32), nullable=False),
         sa.Column("token", sa.String(length=32), nullable=False),
         sa.PrimaryKeyConstraint("golden_id", "sync", name=op.f("pk_dirty")),
+        sqlite_with_rowid=False,
     )
-    op.create_index(op.f("ix_dirty_sync_entity_golden_id"), "dirty", ["sync", "entity", "golden_id"], unique=False)
+    op.create_index(op.f("ix_dirty_sync_entity_token"), "dirty", ["sync", "entity", "token"], unique=False)
     op.create_table(
         "golden",
         sa.Column("id", sa.String(length=32), nullable=False),
@@ -240,7 +240,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_golden")),
     )
     op.create_index(op.f("ix_golden_component"), "golden", ["component"], unique=False)
-    op.create_index(op.f("ix_golden_entity"), "golden", ["entity"], unique=False)
+    op.create_index(
+        op.f("ix_golden_merged_into"),
+        "golden",
+        ["merged_into"],
+        unique=False,
+        sqlite_where=sa.text("merged_into IS NOT NULL"),
+        postgresql_where=sa.text("merged_into IS NOT NULL"),
+    )
     op.create_table(
         "lease",
         sa.Column("name", sa.String(length=200), nullable=False),
@@ -259,24 +266,26 @@ def upgrade() -> None:
         sa.Column("to_key", sa.String(length=32), nullable=False),
         sa.Column("to_golden", sa.String(length=32), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_link")),
+        sqlite_with_rowid=False,
     )
     op.create_index(op.f("ix_link_golden_id"), "link", ["golden_id"], unique=False)
     op.create_index(op.f("ix_link_to_golden"), "link", ["to_golden"], unique=False)
     op.create_index(op.f("ix_link_to_key"), "link", ["to_key"], unique=False)
     op.create_table(
         "match_key",
-        sa.Column("entity", sa.String(length=200), nullable=False),
-        sa.Column("kind", sa.String(length=200), nullable=False),
         sa.Column("hash", sa.String(length=32), nullable=False),
+        sa.Column("kind", sa.String(length=200), nullable=False),
+        sa.Column("entity", sa.String(length=200), nullable=False),
         sa.Column("component", sa.String(length=32), nullable=False),
         sa.Column("seen", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("entity", "kind", "hash", name=op.f("pk_match_key")),
+        sa.PrimaryKeyConstraint("hash", "kind", "entity", name=op.f("pk_match_key")),
+        sqlite_with_rowid=False,
     )
     op.create_index(op.f("ix_match_key_component"), "match_key", ["component"], unique=False)
     op.create_table(
         "member",
-        sa.Column("id", sa.String(length=300), nullable=False),
         sa.Column("object_id", sa.String(length=32), nullable=False),
+        sa.Column("id", sa.String(length=300), nullable=False),
         sa.Column("part", sa.String(length=200), nullable=False),
         sa.Column("entity", sa.String(length=200), nullable=False),
         sa.Column("connection", sa.String(length=200), nullable=False),
@@ -287,10 +296,9 @@ def upgrade() -> None:
         sa.Column("active", sa.SmallInteger(), nullable=False),
         sa.Column("keys", sa.Text(), nullable=False),
         sa.Column("data", sa.LargeBinary(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_member")),
+        sa.PrimaryKeyConstraint("object_id", "id", name=op.f("pk_member")),
     )
     op.create_index(op.f("ix_member_golden_id"), "member", ["golden_id"], unique=False)
-    op.create_index(op.f("ix_member_object_id"), "member", ["object_id"], unique=False)
     op.create_table(
         "object",
         sa.Column("id", sa.String(length=32), nullable=False),
