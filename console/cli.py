@@ -12,6 +12,7 @@ import typer
 from console import verb
 from console.verbs import (
     activate,
+    again,
     check,
     connector,
     dead_letters,
@@ -63,6 +64,9 @@ app.command("demo")(serving.demo)
 app.command("up")(serving.up)
 app.command("check")(check.check)
 app.command("activate")(activate.activate)
+sync.app.command("remap")(again.remap)
+sync.app.command("backfill")(again.backfill)
+sync.app.command("seed")(again.seed)
 app.add_typer(sync.app, name="sync")
 app.command("status")(status.status)
 app.add_typer(dead_letters.app, name="dead-letters")

@@ -95,9 +95,12 @@ def _golden(opened: Desk, who: str) -> str:
     """The one golden record of a master entity that somebody names."""
     story = tracing.tell(opened.store, _find(opened, who))
     masters = opened.pins.rules.entities
-    found = [each["id"] for each in story.goldens if each["entity"] in masters and each["state"] != "merged"]
-    if not found:
+    named = [each for each in story.goldens if each["entity"] in masters and each["state"] != "merged"]
+    if not named:
         raise Usage("no golden record has that id or identifier; only contacts, accounts and products are merged")
+    # An e-mail address names its reader; the organisation that it also leads to is named by its domain.
+    readers = [each for each in named if "@" in who and "email" in masters[each["entity"]].by_kind]
+    found = [each["id"] for each in readers or named]
     if len(found) > 1:
         raise Usage(f"that names several golden records; name one of: {', '.join(found)}")
     return str(found[0])
