@@ -64,6 +64,10 @@ class WriteSpec:
     settle: timedelta = timedelta(seconds=60)  # last possible send -> a miss in `find` proves "not applied"
     key_window: timedelta | None = None  # class B: how long the vendor remembers a key, less a margin
     max_processing: timedelta = timedelta(seconds=60)  # a request sent this long ago can no longer land
+    whole: bool = False  # a write tells the whole record, not only what differs
+    schedule: tuple[
+        timedelta, ...
+    ] = ()  # the waits between attempts, where the protocol names them; none: the engine's
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +118,13 @@ class Connector(ABC):
     @abstractmethod
     def build_http(cls, settings: Any, **options: Any) -> Http:
         """The connection's Http: base URL, auth, verdicts. `options` (connection, clock, budget, transport) pass."""
+
+    def declared(self, resource: str) -> Resource:
+        """What is declared of a resource. Raises Stop, naming the resources there are, for one that is not."""
+        if resource not in self.resources:
+            known = ", ".join(self.resources)
+            raise Stop(f"{self.system} has no resource {resource}; it has: {known}", cause="unknown_resource")
+        return self.resources[resource]
 
     @abstractmethod
     def check(self) -> list[Check]:

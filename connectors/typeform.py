@@ -84,23 +84,29 @@ class Typeform(Connector):
         return Http(base_url=settings.base_url, auth=auth, verdicts=VERDICTS, limits=cls.limits, **options)
 
     def read(self, resource: str, since: Cursor | None, *, window: tuple[int, int] | None = None) -> Iterator[Page]:
-        """Pages, form after form. Cursor: {since: {form: time}, at: {form, before, top} in the middle of a form}."""
+        """Pages, form after form. Cursor: {since: {form: time}, at: {form, before, top}, left: [form]} within a read."""
         _known(resource)
         done: dict[str, str] = dict((since or {}).get("since", {}))
-        at: Json | None = (since or {}).get("at")
-        forms = self._form_ids()
-        if at and at["form"] in forms:
-            forms = forms[forms.index(at["form"]) :] + forms[: forms.index(at["form"])]
+        at: Json = (since or {}).get("at") or {}
+        forms, left = self._form_ids(), list((since or {}).get("left", ()))
+        if at:
+            forms = [form for form in (at["form"], *left) if form in forms]
         for place, form in enumerate(forms):
-            spec, here = self.resources["responses"], at if at and at["form"] == form else None
+            spec, left = self.resources["responses"], forms[place + 1 :]
             asked = _window(window) if window else _since(done.get(form), spec.lookback)
-            for page in self._walked(form, asked, here):
-                top = page.cursor["top"]
-                whole = page.last
+            for page in self._walked(form, asked, at if at.get("form") == form else None):
+                top, whole = page.cursor["top"], page.last
                 if whole and top:
                     done[form] = min(top, _second(page.started_at - int(spec.safety_lag.total_seconds()) * SECOND))
-                page.cursor = {"since": dict(done), **({} if whole else {"at": page.cursor})}
-                page.last = whole and place == len(forms) - 1
+                page.last = whole and not left
+                going = (
+                    {"at": page.cursor, "left": left}
+                    if not whole
+                    else {"at": {"form": left[0]}, "left": left[1:]}
+                    if left
+                    else {}
+                )
+                page.cursor = {"since": dict(done), **going}
                 yield page
         if not forms:
             yield Page([], {"since": done}, self.http.clock.now(), last=True)

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 _SECRETS = {"stripe": "api_key", "hubspot": "access_token", "salesforce": "access_token", "zendesk": "oauth_token"}
-_ADDRESSES = {"salesforce": "instance_url"}
+_SECRETS |= {"webhook_out": "webhook_secret"}
+_ADDRESSES = {"salesforce": "instance_url", "webhook_out": "url"}
 
 
 def connections(urls: Mapping[str, str]) -> dict[str, Any]:

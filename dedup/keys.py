@@ -56,12 +56,20 @@ class KeyPiece:
     def texts(self, data: Mapping[str, Any]) -> list[str]:
         """The distinct values that are not blocked, in the order of the fields."""
         each, together = self.transform.each, self.transform.together
+        found: list[str] = []
         if each is not None:
-            drawn = [each(value) for path in self.paths for value in _column(data, path)]
+            for path in self.paths:
+                for value in _column(data, path):
+                    self._add(each(value), found)
         else:
             assert together is not None
-            drawn = [together(row) for row in _rows(data, self.paths)]
-        return [text for text in dict.fromkeys(drawn) if text is not None and not self.blocked(text)]
+            for row in _rows(data, self.paths):
+                self._add(together(row), found)
+        return found
+
+    def _add(self, text: str | None, found: list[str]) -> None:
+        if text is not None and text not in found and not self.blocked(text):
+            found.append(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +88,8 @@ class KeyRule:
         """The canonical order of kinds: stronger first, then the lower priority number."""
         return (_ORDER[self.strength], self.priority, self.name)
 
-    def keys(self, data: Mapping[str, Any], known: dict[int, list[str]]) -> list[Key]:
-        """The part's keys of this kind; none when a piece has no value.
+    def values(self, data: Mapping[str, Any], known: dict[int, list[str]]) -> list[str]:
+        """The part's values of this kind; none when a piece has no value.
 
         `known` remembers the pieces drawn from this data so far: kinds share them.
         """
@@ -95,8 +103,7 @@ class KeyRule:
             columns.append(texts)
         if prod(map(len, columns)) > MOST_VALUES:
             return []
-        values = columns[0] if len(columns) == 1 else ["\x1f".join(row) for row in product(*columns)]
-        return [Key(self.name, value, self.strength, self.limit, self.priority) for value in values]
+        return columns[0] if len(columns) == 1 else ["\x1f".join(row) for row in product(*columns)]
 
 
 EXACT_KINDS: Mapping[str, KeyRule] = {name: KeyRule(name, Strength.EXACT) for name in ("object", "binding")}
@@ -118,14 +125,18 @@ class Blocked:
         return text.lower() in self._exact or (self._pattern is not None and self._pattern.search(text) is not None)
 
 
+_NOTHING: list[Any] = []
+
+
 def _column(data: Mapping[str, Any], path: Path) -> list[Any]:
     """What is at a path: of an embedded list one value per entry, otherwise one; empty where the field is not there."""
     value = data.get(path[0])
-    if len(path) > 1:
-        for step in path[1:]:
-            value = _inside(value, step)
     if value is None:
-        return []
+        return _NOTHING
+    for step in path[1:]:
+        value = _inside(value, step)
+    if value is None:
+        return _NOTHING
     return value if isinstance(value, list) else [value]
 
 
@@ -133,15 +144,17 @@ def _inside(value: Any, step: str) -> Any:
     if isinstance(value, list):
         if step.startswith("["):
             name, _, wanted = step[1:-1].partition("=")
-            return [entry for entry in value if isinstance(entry, Mapping) and entry.get(name) == wanted]
-        return [entry.get(step) for entry in value if isinstance(entry, Mapping)]
-    return value.get(step) if isinstance(value, Mapping) else None
+            return [entry for entry in value if isinstance(entry, dict) and entry.get(name) == wanted]
+        return [entry.get(step) for entry in value if isinstance(entry, dict)]
+    return value.get(step) if isinstance(value, dict) else None
 
 
 def _rows(data: Mapping[str, Any], paths: Sequence[Path]) -> list[Sequence[Any]]:
     """The fields of each entry of an embedded list together; without a list, all as one row. None may be missing."""
-    columns = [_column(data, path) for path in paths]
-    lengths = {len(column) for column in columns}
-    if len(lengths) != 1 or 0 in lengths:
-        return []
+    columns = []
+    for path in paths:
+        column = _column(data, path)
+        if not column or (columns and len(column) != len(columns[0])):
+            return []
+        columns.append(column)
     return [row for row in zip(*columns, strict=True) if None not in row]

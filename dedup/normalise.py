@@ -21,7 +21,7 @@ def email(value: Any) -> str | None:
     if not isinstance(value, str):
         return None
     name, at, host = value.strip().lower().rpartition("@")
-    if not at or not name or "@" in name or any(space in name for space in " \t\r\n"):
+    if not at or not name or "@" in name or name.split() != [name]:
         return None
     ascii_host = _host(host)
     return f"{name}@{ascii_host}" if ascii_host else None
@@ -66,13 +66,13 @@ def code(value: Any) -> str | None:
 
 def person(values: Sequence[Any]) -> str | None:
     """A person's name as its sorted words, without titles; None for one word: "Ann" is no one in particular."""
-    words = [word for value in values for word in _words(value) if word not in _TITLES]
+    words = [word for word in _words_of(values) if word not in _TITLES]
     return " ".join(sorted(words)) if len(words) > 1 else None
 
 
 def organisation(value: Any) -> str | None:
     """An organisation's name as its words in order, without legal forms at the end ("Acme, Inc." is "acme")."""
-    words = _words(value)
+    words = _words(_fold(value))
     while len(words) > 1 and words[-1] in _LEGAL_FORMS:
         words.pop()
     return " ".join(words) or None
@@ -80,9 +80,9 @@ def organisation(value: Any) -> str | None:
 
 def address(values: Sequence[Any]) -> str | None:
     """A postal address as its words in order, in short forms; None without a digit: "Main Street" is no address."""
-    words = [_SHORT.get(word, word) for value in values for word in _words(value)]
+    words = [_SHORT.get(word, word) for word in _words_of(values)]
     text = " ".join(words)
-    return text if len(words) > 1 and any(character.isdigit() for character in text) else None
+    return text if len(words) > 1 and _DIGIT.search(text) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +110,12 @@ TRANSFORMS: Mapping[str, Transform] = {
 """The transforms a rules file may name."""
 
 
-def _words(value: Any) -> list[str]:
-    return [word for word in _SPLIT.split(_fold(value).translate(_APOSTROPHES)) if word]
+def _words_of(values: Sequence[Any]) -> list[str]:
+    return _words(" ".join([_fold(value) for value in values]))
+
+
+def _words(folded: str) -> list[str]:
+    return _WORD.findall(_APOSTROPHES.sub("", folded))
 
 
 def _fold(value: Any) -> str:
@@ -137,8 +141,9 @@ def _fold_foreign(value: str) -> str:
 
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}(?:;ext=[0-9]{1,7})?")
 _HOST = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?\.)+(?:[a-z]{2,}|xn--[a-z0-9-]+)")
-_SPLIT = re.compile(r"[\W_]+")
-_APOSTROPHES = {ord(mark): None for mark in "'’`"}  # O'Brien is obrien, not o brien
+_DIGIT = re.compile(r"\d")
+_WORD = re.compile(r"[^\W_]+")
+_APOSTROPHES = re.compile("['’`]")  # O'Brien is obrien, not o brien
 _LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i"})
 _TITLES = frozenset(
     ("mr", "mrs", "ms", "miss", "mx", "dr", "prof", "sir", "dame", "herr", "frau", "mme", "mlle", "jr", "sr")

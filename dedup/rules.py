@@ -73,8 +73,19 @@ class EntityRules:
         known: dict[int, list[str]] = {}
         keys: list[Key] = []
         for rule in self.key_rules:
-            keys += rule.keys(data, known)
+            values = rule.values(data, known)
+            keys += [Key(rule.name, value, rule.strength, rule.limit, rule.priority) for value in values]
         return keys
+
+    def linking(self, data: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """(kind, value) of the keys that may join; support keys link nobody, and nobody is looked up by them."""
+        known: dict[int, list[str]] = {}
+        return [
+            (rule.name, value)
+            for rule in self.key_rules
+            if rule.strength is not Strength.SUPPORT
+            for value in rule.values(data, known)
+        ]
 
     @cached_property
     def by_kind(self) -> Mapping[str, KeyRule]:

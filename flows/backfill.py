@@ -28,6 +28,7 @@ def backfill(what: BackfillParameters) -> State[Any]:
 
 def _read(what: BackfillParameters, run: Run, report: Report) -> None:
     stream = what.as_stream
+    report.tag([stream])
     if not run.ctx.declared(stream.connection, stream.resource).backfill:
         raise BadSetting(f"{stream} cannot be read by a window of time; reset its checkpoint instead", field="stream")
     told = surroundings.watcher()

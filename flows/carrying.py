@@ -7,6 +7,7 @@ is one of ours, for those hold no record's values.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from prefect.client.schemas.objects import State
@@ -28,10 +29,15 @@ Work = Callable[[Run, Report], None]
 def carry_out(kind: str, name: str, work: Work, steps: int = 1) -> State[Any]:
     """Do one flow run's work inside a recorded run; returns the final state. `name` is the sync, the stream, or ''."""
     try:
-        with limits.slot(), surroundings.opened() as ctx:
+        with _slot(), surroundings.opened() as ctx:
             return _recorded(ctx, kind, name, work, steps)
     except ThroughlineError as error:
         return states.failed(str(error))
+
+
+def _slot() -> AbstractContextManager[None]:
+    """Workers' runs wait for a slot; who runs a flow in his own process, waits for nobody."""
+    return nullcontext() if surroundings.by_hand() else limits.slot()
 
 
 def _recorded(ctx: Context, kind: str, name: str, work: Work, steps: int) -> State[Any]:

@@ -1,4 +1,4 @@
-"""Prefect's own concurrency limit: how many flow runs of ours go on at once on one server.
+"""Prefect's own concurrency limit: how many flow runs of ours its workers carry at once.
 
 Vendors' limits are not kept here but in the store, where every worker shares them. A limit that does not exist would pass
 silently, so it is made before it is used, and used strictly.
@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 
 from prefect.client.orchestration import get_client
 from prefect.concurrency.sync import concurrency
-from prefect.settings import get_current_settings
 
 RUNS = "throughline-runs"
 MOST_RUNS = 8
@@ -21,19 +19,13 @@ MOST_RUNS = 8
 
 def ensure() -> None:
     """Make the limit on the server this process talks to, where it is missing. A number set by a person stays."""
-    _ensure(str(get_current_settings().api.url))
+    with get_client(sync_client=True) as client:
+        if RUNS not in {limit.name for limit in client.read_global_concurrency_limits()}:
+            client.upsert_global_concurrency_limit_by_name(RUNS, MOST_RUNS)
 
 
 @contextmanager
 def slot() -> Iterator[None]:
-    """Hold one of the slots; waits while all are taken."""
+    """Hold one of the slots; waits while all are taken. Raises where nobody made the limit (`python -m flows deploy`)."""
     with concurrency(RUNS, occupy=1, strict=True, raise_on_lease_renewal_failure=False):
         yield
-
-
-@cache
-def _ensure(_api: str) -> None:
-    with get_client(sync_client=True) as client:
-        known = {limit.name for limit in client.read_global_concurrency_limits()}
-        if RUNS not in known:
-            client.upsert_global_concurrency_limit_by_name(RUNS, MOST_RUNS)

@@ -35,6 +35,7 @@ def reconcile(what: ReconcileParameters) -> State[Any]:
 def _compare(what: ReconcileParameters, run: Run, report: Report) -> None:
     targets = find_sync(run, what.sync).targets if what.sync else sorted_targets(run.ctx)
     looking = Looking(run, report)
+    report.tag(targets)
     report.steps = len(targets)
     for start in range(0, len(targets), size := max(1, -(-len(targets) // MOST_TASKS))):
         group = targets[start : start + size]

@@ -23,6 +23,7 @@ def remap(what: RemapParameters) -> State[Any]:
 
 def _map(what: RemapParameters, run: Run, report: Report) -> None:
     stream = what.as_stream
+    report.tag([stream])
     run.ctx.mapping(stream.connection, stream.resource)  # a wrong name is refused, not silently nothing
     replay.remap(run.ctx, stream, run.counts)
     report.stepped(f"mapped {run.counts.inbound.read} stored records of {stream} again")

@@ -19,12 +19,15 @@ from prefect.artifacts import (
     create_table_artifact,
     update_progress_artifact,
 )
+from prefect.client.orchestration import get_client
 from prefect.logging import get_run_logger
+from prefect.runtime import flow_run
 
 from dead_letter import inspecting
 from dead_letter.inspecting import Filter
 from flows import states
 from journey.runs import Run
+from journey.syncs import Stream
 from kernel.log import get
 
 MOST_ROWS = 50
@@ -57,14 +60,20 @@ class Report:
         """A line in the flow run's log."""
         self._logger.info(line)
 
+    def tag(self, about: Sequence[Stream]) -> None:
+        """Tag the flow run with connections and resources, to find it by them."""
+        tags = {name for each in about for name in (str(each), each.connection)}
+        with _unharmed(), get_client(sync_client=True) as client:
+            client.update_flow_run(UUID(str(flow_run.id)), tags=sorted({*flow_run.tags, *tags}))
+
     def stepped(self, text: str) -> None:
         """One more step is done."""
         self.done += 1
         self.log(text)
-        self._show(text)
+        self.working(text)
 
     def working(self, text: str) -> None:
-        """Something moves inside a step; shown at most every other second."""
+        """Something moves; shown at most every other second."""
         if time.monotonic() - self._updated >= _EVERY:
             self._show(text)
 

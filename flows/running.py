@@ -15,7 +15,7 @@ from prefect.logging.handlers import APILogHandler, APILogWorker
 from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from pydantic import ValidationError
 
-from flows import limits, surroundings
+from flows import surroundings
 from flows.backfill import backfill
 from flows.prune import prune
 from flows.publish import publish
@@ -69,7 +69,6 @@ def run(
     # The heartbeat's thread is joined in steps of a second: a tax on every short run, and our leases tell who lives.
     settings = {PREFECT_API_URL: server.api, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
     with temporary_settings(settings), surroundings.given(context, watcher):
-        limits.ensure()
         state: Any = flow(**asked, return_state=True)
         _send_what_is_queued()
         return _ended(server, state)

@@ -32,6 +32,7 @@ class Given:
 
     context: Context | None = None
     watcher: Watcher | None = None
+    by_hand: bool = False
 
 
 _given: ContextVar[Given] = ContextVar("given", default=Given())  # noqa: B039 - frozen
@@ -40,11 +41,16 @@ _given: ContextVar[Given] = ContextVar("given", default=Given())  # noqa: B039 -
 @contextmanager
 def given(context: Context | None = None, watcher: Watcher | None = None) -> Iterator[None]:
     """Flows called inside this block use the given context and watcher."""
-    token = _given.set(Given(context, watcher))
+    token = _given.set(Given(context, watcher, by_hand=True))
     try:
         yield
     finally:
         _given.reset(token)
+
+
+def by_hand() -> bool:
+    """Whether somebody called this flow in his own process, rather than a worker."""
+    return _given.get().by_hand
 
 
 def watcher() -> Watcher:

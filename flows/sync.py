@@ -39,6 +39,7 @@ def _journey(name: str, run: Run, report: Report) -> None:
     chosen = find_sync(run, name)
     steps = Steps(run, report, chosen)
     reads, targets = _groups(chosen.streams), _groups(chosen.targets)
+    report.tag((*chosen.streams, *chosen.targets))
     report.steps = len(reads) + len(targets) + 2
     for streams in reads:
         steps.go_on(named(read, streams)(steps, streams))

@@ -1,4 +1,4 @@
-"""What every task of ours has in common: opaque inputs, names and tags by connection and resource, and no error text but ours.
+"""What every task of ours has in common: opaque inputs, names by connection and resource, and no error text but ours.
 
 Prefect stores a raised error's traceback with its text. So a task never raises: it ends in a state, and the flow raises.
 """
@@ -58,9 +58,9 @@ def guarded(step: Callable[Concatenate[S, P], Stopped]) -> Callable[Concatenate[
 
 
 def named(task: Task[..., Any], about: Sequence[Stream]) -> Callable[..., object]:
-    """The task called by what it is about, tagged with the connections and resources, its end returned as a state."""
-    names = [str(each) for each in about]
-    tags = {name for each in about for name in (str(each), each.connection)}
-    chosen = task.with_options(task_run_name=f"{task.name} {', '.join(names)}", tags=tags)
+    """The task called by the connections and resources it is about, its end returned as a state.
 
-    return partial(chosen, return_state=True)
+    It has no tags: Prefect asks its server for a slot for each, twice a task, and that costs more than a short task.
+    """
+    names = ", ".join(str(each) for each in about)
+    return partial(task.with_options(task_run_name=f"{task.name} {names}"), return_state=True)

@@ -81,8 +81,12 @@ class Context:
         name = f"{self.connections.system(connection)}.{resource}"
         found = self.pins.mappings.get(name)
         if found is None:
+            system = name.partition(".")[0]
+            mapped = sorted(
+                each.resource.partition(".")[2] for each in self.pins.mappings if each.resource.startswith(f"{system}.")
+            )
             raise Stop(
-                f"no active mapping for {name}; write mappings/{name.replace('.', '/')}.yaml and activate it",
+                f"no active mapping for {name}; of {system} there are: {', '.join(mapped) or 'none'}",
                 cause="no_mapping",
             )
         return found

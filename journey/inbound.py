@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from dead_letter.parking import Letter
-from dedup import Strength
 from journey import bindings, checkpoints, echo
 from journey.classifying import News, classify
 from journey.context import Context
@@ -313,10 +312,10 @@ class _Surroundings:
         if new.entity not in rules.entities:
             return ()
         own = {name: value for name, value in new.data.items() if name not in new.ours} if new.ours else new.data
-        hashed = self.ctx.store.vault.keyed_hash
-        # Support keys link nobody, so nobody is looked up by them; scored matching reads them from the data itself.
-        linking = [key for key in rules.for_entity(new.entity).keys(own) if key.strength is not Strength.SUPPORT]
-        return tuple((key.kind, hashed(f"{new.entity}:{key.kind}", key.value)) for key in linking)
+        entity, hashed = new.entity, self.ctx.store.vault.keyed_hash
+        return tuple(
+            [(kind, hashed(f"{entity}:{kind}", value)) for kind, value in rules.for_entity(entity).linking(own)]
+        )
 
     def _echo(self, item: News, entity: str) -> frozenset[str] | None:
         bound = self._bindings.get(item.object_id)

@@ -220,14 +220,13 @@ def _write_placement(ctx: Context, conn: Connection, placement: Placement) -> No
             raise Raced("another worker met one of these keys first", cause="raced")
     moved = [{"component": new, "was_component": old} for old, new in placement.moved_components.items()]
     bulk.update(conn, golden, moved, ["was_component"])
-    bulk.update(conn, match_key, moved, ["was_component"])
-    for key, more in sorted(placement.seen_keys.items()):
-        add = 1_000_000 if key in placement.hot else more
-        conn.execute(
-            match_key.update()
-            .where(match_key.c.kind == key[0], match_key.c.hash == key[1])
-            .values(seen=match_key.c.seen + add)
-        )
+    rows = [{"component": c, "hash": k[1], "kind": k[0]} for k, c in sorted(placement.moved_keys.items())]
+    bulk.update(conn, match_key, rows, ["hash", "kind"])
+    rows = [
+        {"seen": 1_000_000 if key in placement.hot else more, "hash": key[1], "kind": key[0]}
+        for key, more in sorted(placement.seen_keys.items())
+    ]
+    bulk.add(conn, match_key, rows, ["hash", "kind"])
     forwards = [
         {"merged_into": new, "gone": 1, "updated_at": now, "id": old} for old, new in placement.forwards.items()
     ]

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, case, func, select, true
 
 from dead_letter import parking
 from journey import echo, sending
 from journey.context import Context
+from journey.landing import mark_rows
 from journey.reconcile import reconcile_unknown
 from journey.sending import Sent, letter
 from journey.shard import Shard
@@ -27,7 +29,7 @@ from kernel.ledger.claims import Claimed
 from kernel.ledger.settling import Settled, settle
 from kernel.ledger.states import OPEN, State
 from kernel.store import bulk
-from kernel.store.tables import binding, delivery, object_, target_state
+from kernel.store.tables import binding, delivery, dirty, object_, target_state
 
 CLAIM = 500
 """Deliveries claimed at once where sending one twice is harmless (classes A and B)."""
@@ -206,7 +208,8 @@ def _bind(conn: Connection, shard: Shard, taken: Sequence[Claimed]) -> list[Clai
 def _settle(shard: Shard, sent: Sequence[Sent]) -> None:
     """Write what became of a batch; payloads are sealed and letters made before the transaction."""
     ctx = shard.ctx
-    held = _held(shard, [each.claimed.binding_id for each in sent if each.error is None])
+    learned = [each.claimed.binding_id for each in sent if each.error is None or sending.missing(each)]
+    held = _held(shard, learned)
     results = [_result(shard, each, held.get(each.claimed.binding_id, {})) for each in sent]
     dead = {result.claimed.id for result in results if result.state is State.DEAD}
     letters = parking.rows(
@@ -215,6 +218,7 @@ def _settle(shard: Shard, sent: Sequence[Sent]) -> None:
         [letter(shard, s.claimed, s.error, "send") for s in sent if s.error is not None and s.claimed.id in dead],
     )
     objects = sending.observed_objects(shard, sent)
+    again = _missing(shard, [each for each in sent if each.claimed.id in dead and sending.missing(each)])
 
     def work(conn: Connection) -> None:
         mine = settle(conn, ctx.store, ctx.run_id, shard.connection, shard.resource, results)
@@ -223,6 +227,7 @@ def _settle(shard: Shard, sent: Sequence[Sent]) -> None:
         parking.resolve(
             conn, [result.claimed.id for result in mine if result.state is State.APPLIED], ctx.store.clock.now()
         )
+        bulk.upsert(conn, dirty, again)
         bulk.insert_new(conn, object_, objects)
         bulk.update(conn, object_, [{"source_at": row["source_at"], "id": row["id"]} for row in objects], ["id"])
 
@@ -239,7 +244,18 @@ def _held(shard: Shard, binding_ids: Sequence[str]) -> dict[str, echo.Fields]:
 def _result(shard: Shard, sent: Sent, held: echo.Fields) -> Settled:
     if sent.error is None:
         return sending.applied(shard, sent, held)
-    return sending.failed(shard, sent)
+    return sending.failed(shard, sent, held)
+
+
+def _missing(shard: Shard, sent: Sequence[Sent]) -> list[dict[str, Any]]:
+    """Marks for records whose object is gone at the target, where the route says what then: it is planned anew."""
+    routes = [route for sync in shard.ctx.pins.syncs.values() for route in sync.routes]
+    ours = [r for r in routes if (r.connection, r.resource) == (shard.connection, shard.resource)]
+    entity = next((route.entity for route in ours if route.on_missing_at_target != "park"), None)
+    if entity is None:
+        return []
+    marks = {each.claimed.golden_id: (entity, "missing", each.claimed.trace_id) for each in sent}
+    return mark_rows(shard.ctx, marks)
 
 
 def deliver_sync(

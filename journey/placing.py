@@ -27,6 +27,7 @@ class Placement:
     before: dict[str, str | None] = field(default_factory=dict)  # member -> golden record it was in
     component: dict[str, str] = field(default_factory=dict)  # golden id -> component
     moved_components: dict[str, str] = field(default_factory=dict)  # old -> new
+    moved_keys: dict[KeyHash, str] = field(default_factory=dict)  # keys of the members there -> new
     forwards: dict[str, str] = field(default_factory=dict)
     new_keys: dict[KeyHash, str] = field(default_factory=dict)  # -> component
     seen_keys: dict[KeyHash, int] = field(default_factory=dict)  # -> how many more members carry it
@@ -199,7 +200,9 @@ def _resolve_group(
     for member_id, golden_id in resolution.assignments.items():
         nodes[member_id].golden_id = golden_id
         placement.component[golden_id] = component
-    placement.moved_components |= {old: component for old in group.components if old != component}
+    for old in group.components - {component}:
+        placement.moved_components[old] = component
+        placement.moved_keys |= {key: component for each in whole.members.get(old, []) for key in each.keys}
     placement.forwards |= resolution.forwards
     placement.hot |= resolution.newly_hot
     placement.refused += [(refusal.a, refusal.b, f"{refusal.kind}: {refusal.reason}") for refusal in resolution.refused]

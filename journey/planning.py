@@ -15,9 +15,10 @@ from sqlalchemy import Connection, select
 from connectors.base import WriteClass
 from dead_letter import parking
 from dead_letter.parking import Letter
-from journey import bindings, echo, observing, refused
+from journey import echo, refused
 from journey.context import Context
 from journey.landing import mark_rows
+from journey.scene import Scene
 from journey.syncs import Route, Sync
 from kernel.errors import Park
 from kernel.ids import derived_id
@@ -76,7 +77,7 @@ def preview(ctx: Context, sync: Sync, limit: int) -> list[Change]:
     for entity in dict.fromkeys(route.entity for route in sync.routes):
         marks = _marks(ctx, sync, entity, limit)
         with ctx.store.read() as conn:
-            scene = _Scene(ctx, conn, [mark.golden_id for mark in marks])
+            scene = Scene(ctx, conn, [mark.golden_id for mark in marks])
         for route in sync.routes:
             if route.entity == entity:
                 changes += _Planner(ctx, scene, route, marks).changes()
@@ -96,7 +97,7 @@ def _marks(ctx: Context, sync: Sync, entity: str, limit: int) -> list[Any]:
 
 def _plan_batch(ctx: Context, sync: Sync, marks: Sequence[Any]) -> tuple[int, int]:
     with ctx.store.read() as conn:
-        scene = _Scene(ctx, conn, [mark.golden_id for mark in marks])
+        scene = Scene(ctx, conn, [mark.golden_id for mark in marks])
         planners = [_Planner(ctx, scene, route, marks) for route in sync.routes if route.entity == marks[0].entity]
         for planner in planners:
             planner.plan()
@@ -136,40 +137,10 @@ def _children(ctx: Context, conn: Connection, golden_ids: Sequence[str]) -> list
     return mark_rows(ctx, {row.id: (row.entity, "link", row.trace_id) for row in rows})
 
 
-class _Scene:
-    """Everything stored about a batch of golden records that planning looks at."""
-
-    def __init__(self, ctx: Context, conn: Connection, golden_ids: Sequence[str]) -> None:
-        """A handful of bulk look-ups."""
-        columns = ["id", "entity", "version", "trace_id", "gone", "merged_into", "data"]
-        self.goldens = {row.id: row for row in bulk.select_in(conn, golden, "id", golden_ids, columns)}
-        self.contents = {key: ctx.store.open(golden, key, row.data) for key, row in self.goldens.items()}
-        self.links: dict[str, dict[str, str | None]] = {}
-        for row in bulk.select_in(conn, link, "golden_id", golden_ids, ["golden_id", "field", "to_golden"]):
-            fields = self.links.setdefault(row.golden_id, {})
-            fields[row.field] = fields.get(row.field) or row.to_golden
-        ends = {end for fields in self.links.values() for end in fields.values() if end}
-        self.seats: dict[tuple[str, str, str], list[Any]] = {}
-        for row in bulk.select_in(conn, binding, "golden_id", {*golden_ids, *ends}, bindings.COLUMNS):
-            self.seats.setdefault((row.golden_id, row.connection, row.resource), []).append(row)
-        self.ids = ids = [row.id for rows in self.seats.values() for row in rows if row.golden_id in self.goldens]
-        self.pending = claims.pending(conn, ids)
-        self.unsettled = claims.unsettled(conn, ctx.store, ids)
-        columns = ["binding_id", "updated_at", "present", "fields"]
-        self.states = {row.binding_id: row for row in bulk.select_in(conn, target_state, "binding_id", ids, columns)}
-        self.adoptable = observing.adoptable(ctx, conn, list(self.goldens))
-        self.refused = refused.Refused(ctx, conn, ids)
-
-    def seat(self, golden_id: str, connection: str, resource: str) -> Any | None:
-        """The binding that a golden record's writes to a target address, or the one that a person detached."""
-        seats = self.seats.get((golden_id, connection, resource), [])
-        return next((row for slot in ("primary", "detached") for row in seats if row.slot == slot), None)
-
-
 class _Planner:
     """One route over one batch."""
 
-    def __init__(self, ctx: Context, scene: _Scene, route: Route, marks: Sequence[Any]) -> None:
+    def __init__(self, ctx: Context, scene: Scene, route: Route, marks: Sequence[Any]) -> None:
         self.ctx, self.scene, self.route, self.marks = ctx, scene, route, marks
         self.mapping = ctx.mapping(route.connection, route.resource)
         part = self.mapping.target_part(route.entity)
@@ -263,8 +234,8 @@ class _Planner:
 
     def _leave(self, row: Any, mark: Any, seat: Any, policy: str) -> None:
         state = self.scene.states.get(seat.id)
-        self.obsolete.append(seat.id)
         if policy == "keep" or state is None or not state.present or seat.vendor_id is None:
+            self.obsolete.append(seat.id)
             return
         held = self.ctx.store.open(target_state, seat.id, state.fields)
         fields = (
@@ -273,6 +244,7 @@ class _Planner:
             else {}
         )
         if policy == "clear" and not fields:
+            self.obsolete.append(seat.id)
             return
         self.plans.append(self._plan(row, mark, seat.id, _ACTIONS[policy], fields, {}, {}, held, state.updated_at))
 
@@ -301,6 +273,8 @@ class _Planner:
         if not fields and not changed:
             self.obsolete.append(binding_id)
             return
+        if self.spec.whole:
+            fields, changed = {**rendered, **fields}, refs
         origins = self._origins(content, fields)
         action = Action.UPSERT if fields or fresh else Action.ASSOCIATE
         plan = self._plan(row, mark, binding_id, action, fields, changed, origins, held, basis)

@@ -22,8 +22,6 @@ from kernel.records import Action, WriteItem, WriteOutcome
 from kernel.store import Store
 from kernel.store.tables import delivery
 
-MOST_ATTEMPTS = 8
-
 
 @dataclass(slots=True)
 class Sent:
@@ -158,7 +156,13 @@ def applied(shard: Shard, sent: Sent, held: echo.Fields) -> Settled:
     )
 
 
-def failed(shard: Shard, sent: Sent) -> Settled:
+def missing(sent: Sent) -> bool:
+    """The vendor says that the object we address is not there (any more)."""
+    known = sent.claimed.vendor_id is not None
+    return known and sent.error is not None and sent.error.fate is Fate.PARK and sent.error.cause == "not_found"
+
+
+def failed(shard: Shard, sent: Sent, held: echo.Fields) -> Settled:
     """The next state of a delivery that was not applied, by the fate of its error."""
     claimed, error = sent.claimed, sent.error
     assert error is not None
@@ -173,6 +177,10 @@ def failed(shard: Shard, sent: Sent) -> Settled:
     # Where an earlier send of the same was never answered, what is said of this one says nothing about that one.
     again = State.UNKNOWN if claimed.doubtful else State.PLANNED
     given_up = {**told, "cause": "unknown_outcome"} if claimed.doubtful else told
+    if missing(sent) and claimed.action in (Action.DELETE, Action.ARCHIVE):
+        return Settled(claimed, State.NO_OP, "gone already", fields={}, present=False, **told)
+    if missing(sent):
+        return Settled(claimed, State.DEAD, "missing", fields=held, present=False, **told)
     if error.fate is Fate.PARK:
         return Settled(claimed, State.DEAD, "refused", not_before=now, **given_up)
     if error.fate is Fate.UNKNOWN:
@@ -180,10 +188,10 @@ def failed(shard: Shard, sent: Sent) -> Settled:
     if isinstance(error, RetryAt):
         return Settled(claimed, again, "later", not_before=error.at, **told)
     if error.fate is Fate.RETRY:
-        if claimed.attempts >= MOST_ATTEMPTS:
+        if claimed.attempts >= shard.most_attempts:
             return Settled(claimed, State.DEAD, "gave_up", not_before=now, **given_up)
         after = error.after if isinstance(error, Retry) else None
-        wait = int(after * SECOND) if after else backoff(claimed.attempts)
+        wait = int(after * SECOND) if after else shard.scheduled(claimed.attempts) or backoff(claimed.attempts)
         return Settled(claimed, again, "retry", not_before=now + wait, **told)
     return Settled(claimed, again, "stopped", not_before=now, **told)
 
@@ -196,7 +204,7 @@ def _unknown(shard: Shard, claimed: Claimed, now: int, told: dict[str, Any]) -> 
         "not_before": now + shard.patience(claimed.attempts, claimed.planned_at, now),
         "hold_until": None if keyed and not asks else now + shard.landing,
     }
-    if claimed.attempts >= MOST_ATTEMPTS and not asks:
+    if claimed.attempts >= shard.most_attempts and not asks:
         return Settled(claimed, State.DEAD, "unknown", **waits, **{**told, "cause": "unknown_outcome"})
     return Settled(claimed, State.UNKNOWN, "unknown", **waits, **told)
 

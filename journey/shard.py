@@ -16,6 +16,7 @@ from mappings import TargetPart
 ASK_AFTER = 3
 """Class B: so many lost answers to one key, and the vendor is asked: the answer it keeps may itself be a failure."""
 
+MOST_ATTEMPTS = 8
 _FIRST_WAIT, _LONGEST_WAIT = 2, 600  # seconds
 
 
@@ -56,7 +57,21 @@ class Shard:
     def patience(self, attempts: int, planned_at: int, now: int) -> int:
         """How long (µs) after a lost answer it may be taken up: whoever asks waits until nothing can land any more."""
         settle = int(self.spec.settle.total_seconds() * SECOND)
-        return settle if self.asks(attempts, planned_at, now + settle) else backoff(attempts - 1)
+        return (
+            settle
+            if self.asks(attempts, planned_at, now + settle)
+            else self.scheduled(attempts) or backoff(attempts - 1)
+        )
+
+    def scheduled(self, attempts: int) -> int | None:
+        """The wait (µs) after so many attempts, where the protocol names one."""
+        schedule = self.spec.schedule
+        return int(schedule[min(attempts, len(schedule)) - 1].total_seconds() * SECOND) if schedule else None
+
+    @property
+    def most_attempts(self) -> int:
+        """After so many a person must look."""
+        return len(self.spec.schedule) + 1 if self.spec.schedule else MOST_ATTEMPTS
 
     @property
     def landing(self) -> int:

@@ -111,7 +111,9 @@ class Gate:
             case kind if kind.isdigit():
                 if options.get("apply"):
                     await self._answer(scope, call)
-                kept = await _kept(self._simulator.error(int(kind)), scope)
+                kept = await _kept(
+                    self._simulator.error(int(kind), options.get("code", ""), options.get("message", "")), scope
+                )
                 if "retry_after" in options:
                     kept.headers.append((b"retry-after", str(options["retry_after"]).encode()))
                 await self._give(send, call, kept)

@@ -84,6 +84,7 @@ class HubSpot(Connector):
 
     def discover(self, resource: str) -> list[FieldInfo]:
         """The live properties of an object type."""
+        self.declared(resource)
         if resource not in PROPERTIES:
             return super().discover(resource)
         required = REQUIRED.get(resource, frozenset())
@@ -103,13 +104,14 @@ class HubSpot(Connector):
         for start in range(0, len(ids), BATCH):
             wanted = list(dict.fromkeys(ids[start : start + BATCH]))
             there, _ = self._reader(resource).fetch(wanted)
-            gone = set(wanted) - {record.id for record in there}
-            found += there + [SourceRecord(id=one, raw={"id": one}, deleted=True) for one in wanted if one in gone]
+            known = {record.id: record for record in there}
+            found += [known.pop(one, None) or SourceRecord(id=one, raw={"id": one}, deleted=True) for one in wanted]
+            found += known.values()  # survivors of a merge, under ids that nobody asked for
         return found
 
     def write(self, resource: str, batch: Sequence[WriteItem]) -> list[WriteOutcome]:
         """Upsert by our key, update by id, archive, associate; at most 100 items of one action."""
-        if RESOURCES[resource].write is None:
+        if self.declared(resource).write is None:
             return super().write(resource, batch)
         return Writer(self._crm, self.http, resource, self.settings.key_property).write(batch)
 
@@ -145,6 +147,7 @@ class HubSpot(Connector):
         return self._crm.create_property(resource, body).status != 409
 
     def _reader(self, resource: str) -> Reader:
+        self.declared(resource)
         names = (*PROPERTIES[resource], *self.settings.properties.get(resource, ()))
         return Reader(self._crm, resource, names, self.settings, self.http.clock, self.http.connection)
 

@@ -17,11 +17,11 @@ from connectors.http import Answer, Http
 from connectors.oauth import fetch_token
 from connectors.salesforce.api import Org
 from connectors.salesforce.reading import Reader
-from connectors.salesforce.schema import BATCH, FIELDS, RESOURCES, VERDICTS, source_record
+from connectors.salesforce.schema import BATCH, FIELDS, READ_ONLY, RESOURCES, VERDICTS, source_record
 from connectors.salesforce.settings import Settings
 from connectors.salesforce.writing import Writer
 from kernel.clock import SECOND, instant
-from kernel.errors import Stop, ThroughlineError
+from kernel.errors import Park, Stop, ThroughlineError
 from kernel.records import Check, Cursor, FieldInfo, Page, SourceRecord, WriteItem, WriteOutcome
 
 _TYPES = {
@@ -108,7 +108,7 @@ class Salesforce(Connector):
 
     def write(self, resource: str, batch: Sequence[WriteItem]) -> list[WriteOutcome]:
         """Upsert by our key, update by id, delete; at most 200 items of one action."""
-        if RESOURCES[resource].write is None:
+        if self.declared(resource).write is None:
             return super().write(resource, batch)
         fields = self._fields(resource) if self.settings.read_back else []
         return Writer(self._org, self.http, resource, self.settings.key_field, fields).write(batch)
@@ -141,8 +141,13 @@ class Salesforce(Connector):
         return [name for name in dict.fromkeys(("Id", "SystemModstamp", "IsDeleted", *wanted)) if name in live]
 
     def _describe(self, resource: str, *, again: bool = False) -> dict[str, Any]:
+        self.declared(resource)
         if again or resource not in self._described:
-            self._described[resource] = self._org.describe(resource).json()
+            try:
+                self._described[resource] = self._org.describe(resource).json()
+            except Park as error:  # an object the user may not see is not there for them
+                told = f"{self.http.connection}: this user sees no {resource}; run: throughline check"
+                raise Stop(told, cause="forbidden", status=error.status, request_id=error.request_id) from None
         return self._described[resource]
 
     def _clock_check(self, answer: Answer) -> Check:
@@ -184,7 +189,7 @@ def _field_info(told: Mapping[str, Any]) -> FieldInfo:
         type=_TYPES.get(told["type"], "string"),
         label=told["label"],
         required=told["createable"] and not told["nillable"] and not told["defaultedOnCreate"],
-        read_only=not (told["createable"] or told["updateable"]),
+        read_only=not (told["createable"] or told["updateable"]) or told["name"] in READ_ONLY,
         unique=told["unique"],
         max_length=told["length"] or None if text else None,
         values=tuple(one["value"] for one in told["picklistValues"] if one["active"]),

@@ -78,7 +78,7 @@ class Stripe(Connector):
 
     # reading ----------------------------------------------------------------------------------------------------------
     def read(self, resource: str, since: Cursor | None, *, window: tuple[int, int] | None = None) -> Iterator[Page]:
-        """Pages; see the module. Cursor: {from, after, before} while listing, {since} afterwards, {done}: a window."""
+        """Pages; see the module. Cursor: {from, after, before} while listing, {since} afterwards with {until, after|changed} inside a slice, {done}: a window."""
         kind, cursor, now = _kind(resource), dict(since or {}), self.http.clock.now() // SECOND
         if window is not None:
             if not cursor.get("done"):
@@ -91,7 +91,7 @@ class Stripe(Connector):
             cursor.setdefault("from", now)
             yield from self._listed(kind, cursor, {}, {"since": cursor["from"]}, last=False)
             cursor = {"since": cursor["from"]}
-        yield from self._changed(kind, int(cursor["since"]), now - int(SAFETY_LAG.total_seconds()))
+        yield from self._changed(kind, cursor, now - int(SAFETY_LAG.total_seconds()))
 
     def _listed(self, kind: Type, cursor: Cursor, bounds: Json, done: Cursor, *, last: bool) -> Iterator[Page]:
         """Newest to oldest; objects created meanwhile are above the start and come later by their `created`."""
@@ -112,31 +112,46 @@ class Stripe(Connector):
                 bounds = {**bounds, "lte": position.pop("before")}
                 position.pop("after")
 
-    def _changed(self, kind: Type, start: int, end: int) -> Iterator[Page]:
-        """Slices from `start` to `end` (epoch seconds), oldest slice first; the cursor moves when a slice is whole."""
-        while start < end:
-            until, back = min(start + SLICE, end), start - int(LOOKBACK.total_seconds())
-            within, here = {"created": {"gte": back, "lte": until}}, {"since": start}
-            listed: set[str] = set()
-            for page in self._api.pages(kind.path, {**dict(kind.params), **within}):
-                listed.update(str(obj["id"]) for obj in page.objects)
-                yield Page([self._record(kind, obj) for obj in page.objects], here, page.sent_at)
-            changed = self._changed_ids(kind, within, listed)
-            for first in range(0, len(changed), FETCHED):
-                sent_at = self.http.clock.now()
-                yield Page(self._fetched(kind, changed[first : first + FETCHED]), here, sent_at)
-            start = until
-            yield Page([], {"since": start}, self.http.clock.now(), last=start >= end)
-        if start > end:
+    def _changed(self, kind: Type, cursor: Cursor, end: int) -> Iterator[Page]:
+        """Slices up to `end` (epoch seconds), oldest slice first; a slice in work keeps its bounds in the cursor."""
+        start = int(cursor["since"])
+        if start >= end and "until" not in cursor:
             yield Page([], {"since": start}, self.http.clock.now(), last=True)
+        while start < end or "until" in cursor:
+            until, listed = int(cursor.get("until", min(start + SLICE, end))), set[str]()
+            within = {"created": {"gte": start - int(LOOKBACK.total_seconds()), "lte": until}}
+            here = {"since": start, "until": until}
+            if "changed" not in cursor:
+                yield from self._created(kind, within, here, cursor.get("after"), listed)
+            yield from self._touched(kind, within, here, cursor.get("changed"), listed)
+            start, cursor = until, {}
+            yield Page([], {"since": start}, self.http.clock.now(), last=start >= end)
 
-    def _changed_ids(self, kind: Type, within: Json, listed: set[str]) -> list[str]:
-        """Ids with an event in the slice, the longest unchanged first; those just listed are left out."""
+    def _created(self, kind: Type, within: Json, here: Cursor, after: str | None, listed: set[str]) -> Iterator[Page]:
+        """The objects made within a slice, newest first, from below `after`; anew when that one is gone."""
+        try:
+            for page in self._api.pages(kind.path, {**dict(kind.params), **within}, after):
+                listed.update(str(obj["id"]) for obj in page.objects)
+                position = {"after": page.objects[-1]["id"]} if page.more else {"changed": ""}
+                yield Page([self._record(kind, obj) for obj in page.objects], {**here, **position}, page.sent_at)
+        except Moved:
+            yield from self._created(kind, within, here, None, listed)
+
+    def _touched(self, kind: Type, within: Json, here: Cursor, after: str | None, listed: set[str]) -> Iterator[Page]:
+        """The objects with an event in a slice as they are now, from behind `after` in the order of their last event."""
+        changed = [id for id in self._changed_ids(kind, within) if id not in listed]
+        done = changed.index(after) + 1 if after in changed else 0
+        for first in range(done, len(changed), FETCHED):
+            ids, sent_at = changed[first : first + FETCHED], self.http.clock.now()
+            yield Page(self._fetched(kind, ids), {**here, "changed": ids[-1]}, sent_at)
+
+    def _changed_ids(self, kind: Type, within: Json) -> list[str]:
+        """Ids with an event in the slice, the longest unchanged first."""
         found: dict[str, None] = {}
         for page in self._api.pages("/v1/events", {**within, "types": list(kind.events)}):
             for event in page.objects:
                 obj = event["data"]["object"]
-                if obj.get("object") == kind.object and obj["id"] not in listed:
+                if obj.get("object") == kind.object:
                     found.setdefault(str(obj["id"]))
         return list(reversed(found))
 

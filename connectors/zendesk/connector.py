@@ -100,7 +100,7 @@ class Zendesk(Connector):
         "users": _resource(
             "users", ("last_login_at", "last_active", "permanently_deleted"), _by_external_id("users", Action.ARCHIVE)
         ),
-        "organizations": _resource("organizations", (), _by_external_id("organizations")),
+        "organizations": _resource("organizations", ("deleted_at",), _by_external_id("organizations")),
         "tickets": _resource(
             "tickets",
             ("generated_timestamp",),

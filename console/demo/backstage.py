@@ -24,6 +24,7 @@ START_LIMIT, STOP_LIMIT = 90.0, 10.0
 """Seconds: a start takes about two, ten on a machine under load; SIGTERM needs one."""
 
 _POLL = 0.05
+_started: list[subprocess.Popen[bytes]] = []  # kept, or Python warns that they run on; so they shall
 Told = Callable[[float], None]
 
 
@@ -41,6 +42,7 @@ def start(folder: Path, told: Told) -> Simulators:
     if found is not None:
         return found
     process, began = _launch(folder), time.monotonic()
+    _started.append(process)
     while (found := serving(folder)) is None:
         waited = time.monotonic() - began
         ours = process.poll()
@@ -76,6 +78,8 @@ def stop(folder: Path, limit: float = STOP_LIMIT) -> bool:
                 os.kill(pid, signal.SIGKILL)
             deadline = time.monotonic() + limit
         time.sleep(_POLL)
+    for process in _started:
+        process.poll()
     return True
 
 

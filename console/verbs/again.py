@@ -1,7 +1,9 @@
-"""`throughline sync remap`, `backfill`, `seed`: what was read already mapped anew, a window read again, a target filled."""
+"""`throughline sync remap|seed|backfill|reconcile` and `throughline prune`: what ops start by hand between the scheduled runs."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -10,86 +12,135 @@ import typer
 from console import tallies
 from console.exits import Exit, Usage
 from console.opening import Desk, desk
-from console.rendering import Screen
+from console.rendering import Screen, table
 from console.verb import Json, verb
-from journey import overview, replay, runs, syncing
+from console.verbs.sync import app
+from journey import drift, pruning, replay, runs, syncing
 from journey.context import parse_stream
+from journey.pruning import Retention
 from journey.runs import Run
 from journey.syncing import Watcher
+from journey.syncs import Stream
 from kernel.clock import instant
 from kernel.errors import BadSetting
 
 StreamName = Annotated[
     str, typer.Argument(metavar="STREAM", help="connection.resource, such as stripe_main.customers.")
 ]
-Moment = Annotated[
-    str, typer.Option(metavar="MOMENT", help="2026-01-31 or 2026-01-31T12:00:00+01:00; UTC without a zone.")
-]
 
 
+@app.command("remap")
 @verb
 def remap(screen: Screen, stream: StreamName, json: Json = False) -> Exit:
-    """Map every stored record of a stream again with the active mapping, parked ones too; the vendor is not asked.
-
-    What that changes is written by the next run of the syncs it names.
-    """
-    with desk(screen) as opened:
-        ctx, wanted = opened.context(), parse_stream(stream)
-        ctx.mapping(wanted.connection, wanted.resource)  # a wrong name is refused, not silently nothing
-        with runs.recorded(ctx, "remap", str(wanted)) as run:
-            replay.remap(ctx, wanted, run.counts)
-        return _told(screen, opened, run)
-
-
-@verb
-def backfill(screen: Screen, stream: StreamName, start: Moment, end: Moment, json: Json = False) -> Exit:
-    """Read a window of a stream again, with a checkpoint of its own: stopped in the middle, the same window goes on.
-
-    What that changes is written by the next run of the syncs it names.
-    """
-    with desk(screen) as opened:
-        ctx, wanted = opened.context(), parse_stream(stream)
-        window = instant(_moment("--start", start)), instant(_moment("--end", end))
-        if window[0] >= window[1]:
-            raise Usage("the window ends before it begins")
-        if not ctx.declared(wanted.connection, wanted.resource).backfill:
-            raise BadSetting(f"{wanted} cannot be read by a window of time")
-        with runs.recorded(ctx, "backfill", str(wanted)) as run:
-            syncing.read_one(run, wanted, Watcher(), window=window)
-        return _told(screen, opened, run)
+    """Map a stream's stored records again with the active mapping, without asking the vendor. Parked ones too."""
+    wanted = parse_stream(stream)
+    return _run(
+        screen,
+        "remap",
+        str(wanted),
+        lambda run: _remap(run, wanted),
+        "throughline sync run --all delivers what changed",
+    )
 
 
+def _remap(run: Run, stream: Stream) -> None:
+    run.ctx.mapping(stream.connection, stream.resource)  # a wrong name is refused, not silently nothing
+    replay.remap(run.ctx, stream, run.counts)
+
+
+@app.command("seed")
 @verb
 def seed(
     screen: Screen,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Which sync.")],
-    entity: Annotated[
-        str, typer.Option("--entity", help="Only this entity; without it all that the sync routes.")
-    ] = "",
+    name: Annotated[str, typer.Argument(help="Which sync.")],
+    entity: Annotated[str, typer.Option("--entity", help="Only this entity's records.")] = "",
     json: Json = False,
 ) -> None:
-    """Mark every golden record that a sync sends, so that its next run writes what the targets lack or hold otherwise."""
+    """Compare every golden record of a sync with its targets; the next run writes what differs and no more."""
     with desk(screen) as opened:
         marked = replay.seed(opened.context(), opened.sync(name), entity or None)
         screen.answer({"sync": name, "marked": marked})
-        screen.say(f"{marked} golden records will be compared with their targets: throughline sync run {name}")
+        screen.say(f"{marked} records will be compared with their targets: throughline sync run {name}")
 
 
-def _told(screen: Screen, opened: Desk, run: Run) -> Exit:
-    told = tallies.told(run)
-    marked = sorted({each["sync"] for each in overview.overview(opened.store, 0)["to_plan"]})
-    screen.answer(told | {"syncs": marked})
-    screen.show(tallies.tables([told])[0])
-    for error in told["errors"]:
-        screen.fail(error)
-    if marked:
-        screen.say(f"Carry it to the targets: throughline sync run {' '.join(marked)}")
-    return tallies.exit_code([told["state"]])
+@app.command("backfill")
+@verb
+def backfill(
+    screen: Screen,
+    stream: StreamName,
+    since: Annotated[datetime, typer.Option("--from", help="From this day or UTC instant on.")],
+    until: Annotated[datetime, typer.Option("--to", help="Until this one, which is not included.")],
+    json: Json = False,
+) -> Exit:
+    """Read a window of a stream again, with a checkpoint of its own; stopped in the middle, the same window goes on."""
+    wanted = parse_stream(stream)
+    window = instant(since.replace(tzinfo=UTC)), instant(until.replace(tzinfo=UTC))
+    if window[0] >= window[1]:
+        raise Usage("--from must lie before --to")
+    return _run(
+        screen,
+        "backfill",
+        str(wanted),
+        lambda run: _backfill(run, wanted, window),
+        "throughline sync run --all delivers what changed",
+    )
 
 
-def _moment(option: str, text: str) -> datetime:
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise Usage(f"{option} takes a date or a time such as 2026-01-31 or 2026-01-31T12:00:00+01:00") from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+def _backfill(run: Run, stream: Stream, window: tuple[int, int]) -> None:
+    if not run.ctx.declared(stream.connection, stream.resource).backfill:
+        raise BadSetting(f"{stream} cannot be read by a window of time", field="stream")
+    syncing.read_one(run, stream, Watcher(), window=window)
+
+
+@app.command("reconcile")
+@verb
+def reconcile(
+    screen: Screen,
+    target: Annotated[str, typer.Argument(metavar="[TARGET]", help="connection.resource; none: every target.")] = "",
+    most: Annotated[int, typer.Option("--most", help="Records looked up at a target; 0: all.", min=0)] = 0,
+    json: Json = False,
+) -> Exit:
+    """Settle lost answers that are due, then count both sides of a target and report what drifted. Repairs nothing."""
+    with desk(screen) as opened:
+        ctx = opened.context()
+        targets = [parse_stream(target)] if target else [Stream(*each) for each in sorted(ctx.pins.targets)]
+        found = [drift.compare(ctx, each, most or None) for each in targets]
+        screen.answer({"targets": [asdict(each) | {"drifted": each.drifted} for each in found]})
+        names = (
+            "target",
+            "bound",
+            "held",
+            "missing",
+            "doubled",
+            "elsewhere",
+            "differing",
+            "unknown",
+            "pending",
+            "note",
+        )
+        screen.show(table(list(names), [[getattr(each, name) for name in names] for each in found]))
+        return Exit.FINDINGS if any(each.drifted for each in found) else Exit.OK
+
+
+@verb
+def prune(screen: Screen, json: Json = False) -> None:
+    """Let payloads go whose time is over (see docs/reference/settings.md); ids, hashes and what is current stay."""
+    with desk(screen) as opened:
+        done = pruning.prune(opened.store, Retention())
+        screen.answer({"pruned": done})
+        screen.show(table(["what", "rows"], [[what, count] for what, count in done.items()]))
+
+
+def _run(screen: Screen, kind: str, name: str, work: Callable[[Run], None], then: str) -> Exit:
+    with desk(screen) as opened:
+        told = tallies.told(_recorded(opened, kind, name, work)) | {"name": name}
+        screen.answer(told)
+        screen.show(tallies.tables([told])[0])
+        screen.note(then)
+        return tallies.exit_code([told["state"]])
+
+
+def _recorded(opened: Desk, kind: str, name: str, work: Callable[[Run], None]) -> Run:
+    with runs.recorded(opened.context(), kind, name) as run:
+        work(run)
+    return run

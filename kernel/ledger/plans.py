@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection
 
 from kernel.errors import ThroughlineError
-from kernel.ids import beside, content_hash, new_id
+from kernel.ids import beside, content_hash, derived_id, new_id
 from kernel.ledger.states import State
 from kernel.store import Raced, Store, bulk
 from kernel.store.tables import binding, delivery
@@ -71,24 +71,41 @@ def op_key(plan: Plan) -> str:
 def add_plans(
     conn: Connection, store: Store, run_id: str, sync: str, connection: str, resource: str, plans: Sequence[Plan]
 ) -> tuple[int, int]:
-    """Write deliveries; (planned, superseded). A plan that already exists, in whatever state, is not written again.
+    """Write deliveries; (planned, superseded). A plan that already exists is not written again, unless it was superseded.
 
-    But one that a person asks for again, and that died, lives again: same key, same body.
+    One that a person asks for again, and that died, lives again: same key, same body.
     """
     if not plans:
         return 0, 0
     now = store.clock.now()
-    keyed = {op_key(plan): plan for plan in plans}
     bindings = [plan.binding_id for plan in plans]
-    known = {row.op_key: row.id for row in bulk.select_in(conn, delivery, "binding_id", bindings, ["op_key", "id"])}
-    again = [known[key] for key, plan in keyed.items() if plan.retry and plan.error is None and key in known]
+    rows = bulk.select_in(conn, delivery, "binding_id", bindings, ["op_key", "id", "state"])
+    fresh, known = _fresh({row.op_key: row for row in rows}, plans)
+    again = [row_id for row_id, plan in known.items() if plan.retry and plan.error is None]
     revived = reopen(conn, run_id, again, now)
-    fresh = {key: plan for key, plan in keyed.items() if key not in known}
-    superseded = supersede(conn, run_id, [plan.binding_id for plan in fresh.values()]) if known else 0
-    rows = [_row(store, run_id, sync, connection, resource, key, plan, now) for key, plan in fresh.items()]
-    if rows and bulk.insert_new(conn, delivery, rows) != len(rows):
+    superseded = supersede(conn, run_id, [plan.binding_id for plan in fresh.values()]) if rows else 0
+    new = [_row(store, run_id, sync, connection, resource, key, plan, now) for key, plan in fresh.items()]
+    if new and bulk.insert_new(conn, delivery, new) != len(new):
         raise Raced("another worker planned one of these records", cause="raced")
-    return len(rows) + len(revived), superseded
+    return len(new) + len(revived), superseded
+
+
+def _fresh(known: Mapping[str, Any], plans: Sequence[Plan]) -> tuple[dict[str, Plan], dict[str, Plan]]:
+    """The plans that do not exist yet, by key, and those that do, by id. `known`: deliveries of their bindings by key.
+
+    One that was superseded and is wanted after all is planned again under a next key.
+    """
+    fresh: dict[str, Plan] = {}
+    there: dict[str, Plan] = {}
+    for plan in plans:
+        key = op_key(plan)
+        while (row := known.get(key)) is not None and row.state == State.SUPERSEDED:
+            key = derived_id("again", key, row.id)
+        if row is None:
+            fresh[key] = plan
+        else:
+            there[row.id] = plan
+    return fresh, there
 
 
 def supersede(conn: Connection, run_id: str, binding_ids: Sequence[str]) -> int:

@@ -49,6 +49,11 @@ def update(conn: Connection, table: Table, rows: Rows, where: Sequence[str]) -> 
     return _many(conn, _update_sql(table, tuple(rows[0]), tuple(where), conn.dialect.name), rows) if rows else 0
 
 
+def add(conn: Connection, table: Table, rows: Rows, where: Sequence[str]) -> int:
+    """Add to each row's columns where its `where` columns match; how many matched."""
+    return _many(conn, _update_sql(table, tuple(rows[0]), tuple(where), conn.dialect.name, "+"), rows) if rows else 0
+
+
 def delete(conn: Connection, table: Table, rows: Rows) -> int:
     """Delete the rows that match every given column; how many there were."""
     return _many(conn, _delete_sql(table, tuple(rows[0]), conn.dialect.name), rows) if rows else 0
@@ -101,9 +106,10 @@ def _insert_sql(table: Table, columns: tuple[str, ...], dialect: str) -> str:
 
 
 @lru_cache(maxsize=512)
-def _update_sql(table: Table, columns: tuple[str, ...], where: tuple[str, ...], dialect: str) -> str:
+def _update_sql(table: Table, columns: tuple[str, ...], where: tuple[str, ...], dialect: str, plus: str = "") -> str:
     mark = _mark(dialect)
-    sets = [f'"{name}" = {mark}' for name in columns if name not in where]
+    added = f'"{{0}}" {plus} ' if plus else ""
+    sets = [f'"{name}" = {added.format(name)}{mark}' for name in columns if name not in where]
     if tuple(columns[len(sets) :]) != where:
         raise ValueError("the columns of `where` come last, in order")
     same = "IS" if dialect == "sqlite" else "IS NOT DISTINCT FROM"

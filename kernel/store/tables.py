@@ -113,7 +113,7 @@ match_key = Table(
     _id("hash", primary_key=True),  # first: keys are looked up by it alone
     _name("kind", primary_key=True),
     _name("entity", primary_key=True),
-    _id("component", nullable=False, index=True),
+    _id("component", nullable=False),
     Column(
         "seen", Integer, nullable=False
     ),  # members that ever carried it; past the rule's limit it is hot and links nobody

@@ -310,15 +310,19 @@ class HubSpot(Simulator):
 
     def _owners(self, request: Request, body: Json) -> Response:
         after, limit = int(request.query_params.get("after") or 0), int(request.query_params.get("limit", 100))
-        rest = sorted((int(owner["id"]), owner) for owner in self.state.all("owners") if int(owner["id"]) > after)
+        rest = sorted((int(owner["id"]), owner) for owner in self._employed() if int(owner["id"]) > after)
         told: Json = {"results": [owner for _, owner in rest[:limit]]}
         return answer(told | ({"paging": {"next": {"after": str(rest[limit - 1][0])}}} if len(rest) > limit else {}))
 
     def _owner(self, request: Request, body: Json) -> Response:
         found = self.state.get("owners", request.path_params["id"])
-        if found is None:
+        if found is None or found.get("archived"):
             raise Refused(404, "OBJECT_NOT_FOUND", "resource not found")
         return answer(found)
+
+    def _employed(self) -> list[Json]:
+        """The owners that a list without `archived=true` shows."""
+        return [owner for owner in self.state.all("owners") if not owner.get("archived")]
 
     def _make_owner(self, n: int, fields: Mapping[str, Any]) -> Json:
         now, id = iso(self.state.now()), 30_000_000 + n

@@ -46,6 +46,8 @@ class Salesforce(Simulator):
         self.versions = [f"{number}.0" for number in range(42, 67)]
         self.page_size = MAX_PAGE
         """Rows of a query page; smaller ones make paging testable."""
+        self.forbidden: set[str] = set()
+        """Objects that the connection's user may not see: as if they were not there."""
         self.locators: dict[str, tuple[Query, list[Json]]] = {}
 
     def routes(self) -> list[BaseRoute]:
@@ -143,7 +145,7 @@ class Salesforce(Simulator):
 
     def _resource(self, request: Request) -> str:
         name: str = request.path_params["resource"]
-        if name not in DEFAULTS:
+        if name not in DEFAULTS or name in self.forbidden:
             raise Refused("NOT_FOUND", "The requested resource does not exist")
         return name
 
@@ -166,7 +168,9 @@ class Salesforce(Simulator):
     # queries ----------------------------------------------------------------------------------------------------------
     def _query(self, request: Request, body: Any) -> Response:
         query = parse(request.query_params.get("q", ""))
-        known = {name.lower(): name for name in [*self.records.fields, "RecordType", "Profile"]}
+        known = {
+            name.lower(): name for name in [*self.records.fields, "RecordType", "Profile"] if name not in self.forbidden
+        }
         if query.resource.lower() not in known:
             raise BadQuery(f"sObject type '{query.resource}' is not supported.", "INVALID_TYPE")
         query.resource = resource = known[query.resource.lower()]

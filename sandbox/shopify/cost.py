@@ -127,7 +127,7 @@ class Bucket:
     def take(self, cost: float, now: int) -> bool:
         """Pay, if there is enough."""
         if self._at is not None:
-            self.available = min(self.most, self.available + self.rate * (now - self._at) / SECOND)
+            self.available = min(self.most, self.available + self.rate * max(0, now - self._at) / SECOND)
         self._at = now
         if cost > self.available:
             return False

@@ -1,56 +1,45 @@
-"""What was read already is mapped anew, read again by a window, sent again to a target, or written back to a file."""
+"""What ops start by hand: remap, seed, backfill, reconcile, prune. Each says what it did, and none of them doubles anything."""
 
 from __future__ import annotations
-
-import csv
-from pathlib import Path
 
 from tests.console.conftest import Company
 
 
-def test_a_remap_cures_what_was_parked_and_names_the_sync_that_carries_it_on(running: Company) -> None:
-    running.edit("mappings/csv/deals.yaml", "from: [account, product]", "from: [account, product, sales_agent]")
-    assert running.json("activate")["remap"] == ["files.deals"]
-    told = running.json("sync", "remap", "files.deals")
-    assert (told["inbound"]["read"], told["inbound"]["landed"], told["syncs"]) == (2, 2, ["deals"])
-    assert running.letters() == []
-    running.run("sync", "run", "deals", "--no-flow")
-    assert len(running.box["hubspot"].state.all("deals")) == 2
+def test_a_remap_with_the_same_mapping_lands_again_and_changes_nothing(running: Company) -> None:
+    told = running.json("sync", "remap", "stripe.customers")
+    assert (told["name"], told["state"], told["inbound"]["landed"] > 0) == ("stripe.customers", "completed", True)
+    again = running.json("sync", "run", "--all", "--no-flow", code=None)["syncs"]
+    assert sum(each["outbound"]["applied"] for each in again) == 0
 
 
-def test_a_stream_that_nothing_maps_is_refused(running: Company) -> None:
-    assert "no active mapping for csv.deal;" in running.run("sync", "remap", "files.deal", code=3).stderr
-    assert "'files' is not a stream" in running.run("sync", "remap", "files", code=4).stderr
-
-
-def test_a_window_is_read_again_and_changes_nothing(running: Company) -> None:
-    told = running.json("sync", "backfill", "stripe.customers", "--start", "2020-01-01", "--end", "2100-01-01")
-    assert (told["inbound"]["read"], told["inbound"]["unchanged"], told["syncs"]) == (3, 3, [])
-    wrong = ("sync", "backfill", "stripe.customers", "--start", "soon", "--end", "2100-01-01")
-    assert "2026-01-31" in running.run(*wrong, code=2).stderr
-    early = ("sync", "backfill", "stripe.customers", "--start", "2100-01-01", "--end", "2020-01-01")
-    assert "ends before it begins" in running.run(*early, code=2).stderr
-    whole = ("sync", "backfill", "files.deals", "--start", "2020-01-01", "--end", "2100-01-01")
-    assert "by a window" in running.run(*whole, code=4).stderr
-
-
-def test_a_seeded_sync_writes_nothing_where_nothing_differs(running: Company) -> None:
+def test_a_seed_compares_everything_and_writes_nothing_that_is_there(running: Company) -> None:
     assert running.json("sync", "seed", "people")["marked"] > 0
-    (told,) = running.json("sync", "run", "people", "--no-flow")["syncs"]
-    assert told["outbound"]["planned"] == 0
-    assert running.json("sync", "seed", "people", "--entity", "account")["marked"] > 0
-    assert "it routes" in running.run("sync", "seed", "people", "--entity", "order", code=4).stderr
+    again = running.json("sync", "run", "people", "--no-flow", code=None)["syncs"]
+    assert again[0]["outbound"]["applied"] == 0
+    assert "routes no 'order'" in running.run("sync", "seed", "people", "--entity", "order", code=None).stderr
 
 
-def test_bad_rows_go_back_as_csv_with_their_reasons(running: Company, tmp_path: Path) -> None:
-    told = running.json("dead-letters", "export", "files.deals", str(tmp_path / "back.csv"))
-    assert told["rows"] == 1
-    with (tmp_path / "back.csv").open(encoding="utf-8-sig", newline="") as file:
-        (row,) = list(csv.DictReader(file))
-    assert (row["opportunity_id"], row["cause"], row["line"]) == ("D2", "missing_required", "3")
-    assert running.run("dead-letters", "list", "--ids", code=1).stdout.split() == [running.letters()[0]["id"]]
+def test_a_window_is_read_again(running: Company) -> None:
+    line = ["sync", "backfill", "stripe.customers", "--from", "2020-01-01", "--to", "2035-01-01"]
+    told = running.json(*line, code=None)
+    assert (told["state"], told["inbound"]["landed"]) == ("completed", 0)
+    assert "before" in running.run(*line[:3], "--from", "2030-01-01", "--to", "2020-01-01", code=2).stderr
+    assert "window" in running.run("sync", "backfill", "files.accounts", *line[3:], code=None).stderr
 
 
-def test_an_address_names_its_reader_not_the_company(running: Company) -> None:
-    told = running.json("identity", "merge", "ada@acme.io", "bob@globex.de", "--why", "one person")
-    assert len(told["golden"]) == 1
+def test_both_sides_of_a_target_are_counted(running: Company) -> None:
+    told = running.json("sync", "reconcile", "hubspot.contacts")["targets"][0]
+    assert told["bound"] == told["held"] + told["unmarked"]
+    gone = next(iter(running.box["hubspot"].state.all("contacts")))
+    running.box["hubspot"].state.delete("contacts", gone["id"])
+    found = running.json("sync", "reconcile", "hubspot.contacts", code=1)["targets"][0]
+    assert found["missing"] == 1
+
+
+def test_wrong_names_are_refused_with_the_right_ones(running: Company) -> None:
+    assert "connection.resource" in running.run("sync", "remap", "stripe", code=None).stderr
+    assert "customers" in running.run("sync", "remap", "stripe.custmers", code=None).stderr
+
+
+def test_prune_says_what_went(running: Company) -> None:
+    assert set(running.json("prune")["pruned"].values()) == {0}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import logging
 import os
@@ -169,6 +170,17 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
 def prefect_server(started: Started) -> Server:
     """The one server of all tests."""
     return started.server
+
+
+Deployed = dict[str, dict[str, Any]]
+
+
+@pytest.fixture(scope="session")
+def deployed(prefect_server: Server) -> Deployed:
+    """What prefect.yaml lists, put on the server; by name."""
+    # Imported here: it imports Prefect, which the tests of the server do without.
+    importlib.import_module("flows.deploy").deploy(prefect_server)
+    return {row["name"]: row for row in Api(prefect_server).filter("deployments")}
 
 
 @pytest.fixture

@@ -101,6 +101,16 @@ class MemorySystem:
                 hits[o["ext"]].append(SourceRecord(o["id"], copy.deepcopy(o), o["updated"]))
         return hits
 
+    def fetch(self, resource: str, ids: Sequence[str]) -> list[SourceRecord]:
+        """By the vendor's own id; a missing one is a tombstone."""
+        held = self.objects.get(resource, {})
+        return [
+            SourceRecord(id, copy.deepcopy(held[id]), held[id]["updated"])
+            if id in held
+            else SourceRecord(id, {"id": id}, deleted=True)
+            for id in ids
+        ]
+
     def close(self) -> None:
         """Nothing to release."""
 

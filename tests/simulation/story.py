@@ -85,7 +85,7 @@ class Story:
     def _put(self, n: int, **values: Any) -> None:
         known = self.shop.newest("customers", str(n))
         if known is None or known.deleted:
-            values = {"last": f"V{self.versions[n]}", **values}
+            values = {"last": f"V{self.versions[n]}", **({} if n in self.users else {"title": None}), **values}
         self.shop.put("customers", str(n), email=self._email(n), company=f"C{n % COMPANIES}", **values)
 
     def _leave(self, n: int) -> None:

@@ -281,7 +281,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("hash", "kind", "entity", name=op.f("pk_match_key")),
         sqlite_with_rowid=False,
     )
-    op.create_index(op.f("ix_match_key_component"), "match_key", ["component"], unique=False)
     op.create_table(
         "member",
         sa.Column("object_id", sa.String(length=32), nullable=False),

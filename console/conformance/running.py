@@ -1,0 +1,67 @@
+"""Running the kit: the cases of a system, each on an empty account, and their report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from connectors import connector_for
+from connectors.base import Resource
+from console.conformance import reaching, streams  # their checks register when they are imported
+from console.conformance.checks import CHECKS, Case, Check, NotHere, Report, Result, Unmet
+from console.conformance.ground import Ground, grounds
+from kernel.errors import ThroughlineError
+
+GROUPS = (reaching, streams)
+
+
+def cases(system: str) -> list[Case]:
+    """Everything a system is checked for."""
+    resources = _resources(system)
+    readable = [name for name, one in resources.items() if one.readable]
+    writable = [name for name, one in resources.items() if one.write is not None]
+    of = {"system": [""], "readable": readable, "writable": writable, "mapped": list(resources)}
+    return [Case(system, check.name, resource) for check in CHECKS.values() for resource in of[check.per]]
+
+
+def run_case(ground: Ground, case: Case) -> Result:
+    """Run one case on the ground, emptied first. Whatever goes wrong is a failure; nothing is raised."""
+    ground.fresh()
+    started = time.perf_counter()
+    state, told = _outcome(ground, CHECKS[case.check], case.resource)
+    return Result(case, state, told, time.perf_counter() - started)
+
+
+def run_system(system: str, on_result: Callable[[Result], None] | None = None, **options: Any) -> Report:
+    """Every case of a system; `on_result` hears of each as it ends."""
+    results = []
+    with grounds(system, **options) as ground:
+        for case in cases(system):
+            results.append(run_case(ground, case))
+            if on_result is not None:
+                on_result(results[-1])
+    return Report(system, results)
+
+
+def _outcome(ground: Ground, check: Check, resource: str) -> tuple[str, str]:
+    try:
+        check.run(ground, resource)
+    except NotHere as reason:
+        return "not here", str(reason)
+    except Unmet as unmet:
+        return "failed", str(unmet)
+    except ThroughlineError as error:
+        return "failed", f"{type(error).__name__} ({error.cause}): {error}"
+    except Exception as error:
+        return "failed", f"{type(error).__name__}: {error}"
+    return "passed", ""
+
+
+def _resources(system: str) -> Mapping[str, Resource]:
+    """The declared resources; those of a practised connection where the class has none of its own."""
+    declared = connector_for(system).resources
+    if declared:
+        return declared
+    with grounds(system) as ground:
+        return ground.resources
