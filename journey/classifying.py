@@ -44,10 +44,11 @@ def classify(
     records: Sequence[SourceRecord],
     counts: Inbound,
     again: bool = False,
-) -> list[News]:
+) -> tuple[list[News], list[dict[str, Any]]]:
     """Count the records that are no news, return the others. Of several versions in one batch the newest counts as news.
 
-    `again`: content seen before is news too (a remap, a replay); only older versions stay stale.
+    `again`: content seen before is news too (a remap, a replay); only older versions stay stale. Second come object rows
+    whose content was confirmed by a newer version: an older one that arrives after it must not pass for news.
     """
     counts.read += len(records)
     hasher = Hasher(declared.volatile)
@@ -58,11 +59,14 @@ def classify(
             row[0]: Known(row[1], row[2], row[3], row[4], bool(row[5]))
             for row in bulk.select_in(conn, object_, "id", keyed, columns)
         }
-    return [
-        News(record, key, digest, new_id(), found.get(key))
-        for key, (record, digest) in keyed.items()
-        if _is_news(record, digest, found.get(key), counts, again)
-    ]
+    news, confirmed = [], []
+    for key, (record, digest) in keyed.items():
+        known = found.get(key)
+        if _is_news(record, digest, known, counts, again):
+            news.append(News(record, key, digest, new_id(), known))
+        elif known is not None and digest == known.landed_hash and (record.updated_at or 0) > (known.source_at or 0):
+            confirmed.append({"source_at": record.updated_at, "id": key, "was_source_at": known.source_at})
+    return news, confirmed
 
 
 def _newest(
@@ -76,8 +80,8 @@ def _newest(
         if earlier is not None:
             if earlier[1] == digest:
                 counts.unchanged += 1
-                continue
-            counts.stale += 1
+            else:
+                counts.stale += 1
             if (earlier[0].updated_at or 0) > (record.updated_at or 0):
                 continue
         keyed[key] = (record, digest)

@@ -123,7 +123,7 @@ def _land_once(
 ) -> None:
     mapping = ctx.mapping(stream.connection, stream.resource)
     declared = ctx.declared(stream.connection, stream.resource)
-    news = classify(ctx.store, stream, declared, _identified(mapping, page), tally, again=again)
+    news, confirmed = classify(ctx.store, stream, declared, _identified(mapping, page), tally, again=again)
     alive = [item for item in news if not item.record.deleted and not item.record.fault]
     drawn = dict(
         zip(
@@ -132,7 +132,7 @@ def _land_once(
             strict=True,
         )
     )
-    batch = Batch(stream, replayed=again)
+    batch = Batch(stream, replayed=again, confirmed=confirmed)
     surroundings = _Surroundings(ctx, stream, news, page.started_at)
     arrival = ctx.store.clock.now()
     for n, item in enumerate(news):
@@ -232,6 +232,7 @@ def _object_change(item: News, values: dict[str, Any]) -> dict[str, Any]:
         "deleted": int(item.record.deleted),
         "id": item.object_id,
         "was_version": item.known.version,
+        "was_source_at": item.known.source_at,
         "was_parked_hash": item.known.parked_hash,
     }
 

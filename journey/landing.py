@@ -35,6 +35,7 @@ class Batch:
     known_objects: list[dict[str, Any]] = field(default_factory=list)  # guarded by the version they were read with
     members: list[Member] = field(default_factory=list)  # new, changed or withdrawn
     letters: list[Letter] = field(default_factory=list)
+    confirmed: list[dict[str, Any]] = field(default_factory=list)  # the same content with a newer time
     replayed: bool = False  # asked for by a person, not read from the vendor
     cured: list[str] = field(default_factory=list)  # parked objects of which a version is good now
     parked_anew: list[str] = field(default_factory=list)  # parked objects of which another version is parked
@@ -187,12 +188,14 @@ def mark_rows(ctx: Context, marks: dict[str, tuple[str, str, str]]) -> list[dict
     ]
 
 
+_AS_READ = ["id", "was_version", "was_source_at", "was_parked_hash"]
+
+
 def _write_objects(conn: Connection, batch: Batch) -> None:
     fresh = bulk.insert_new(conn, object_, batch.new_objects) == len(batch.new_objects)
-    if not fresh or bulk.update(conn, object_, batch.known_objects, ["id", "was_version", "was_parked_hash"]) != len(
-        batch.known_objects
-    ):
+    if not fresh or bulk.update(conn, object_, batch.known_objects, _AS_READ) != len(batch.known_objects):
         raise Raced("another worker landed one of these objects", cause="raced")
+    bulk.update(conn, object_, batch.confirmed, ["id", "was_source_at"])
     over = [
         {"state": "superseded", "object_id": each, "was_state": "parked"} for each in (*batch.cured, *batch.parked_anew)
     ]
