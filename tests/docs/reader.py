@@ -19,7 +19,15 @@ from tests.docs import quick
 from tests.docs.pages import Block, blocks
 
 LEFT_OUT = shutil.ignore_patterns(
-    ".git", ".venv*", ".throughline", "__pycache__", "*.egg-info", "build", ".*_cache", ".hypothesis", "connections.yaml"
+    ".git",
+    ".venv*",
+    ".throughline",
+    "__pycache__",
+    "*.egg-info",
+    "build",
+    ".*_cache",
+    ".hypothesis",
+    "connections.yaml",
 )
 _ACTIVATE = 'PATH="{bin}:$PATH"; export PATH\n'
 _PYTHON = '#!/bin/sh\nPYTHONPATH="{checkout}" exec "{python}" "$@"\n'
