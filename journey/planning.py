@@ -157,6 +157,7 @@ class _Planner:
         ] = []  # bindings whose object is gone at the target: detached, or to be made anew
         self.obsolete: list[str] = []  # bindings whose unsent plan is no longer wanted
         self._now = ctx.store.clock.now()
+        self._required = [part.references[name] for name in route.requires if name in part.references]
 
     def plan(self) -> None:
         """Fill `plans` and `new_bindings`."""
@@ -214,7 +215,8 @@ class _Planner:
     def _detaches(self, seat: Any) -> bool:
         """The object is gone at the target and the route says to let it go."""
         state = self.scene.states.get(seat.id)
-        if state is None or state.present or self.route.on_missing_at_target != "detach":
+        ours = seat.vendor_id is None  # we took it away ourselves
+        if state is None or state.present or ours or self.route.on_missing_at_target != "detach":
             return False
         self.reseated.append(
             {"slot": "detached", "vendor_id": seat.vendor_id, "object_id": seat.object_id, "id": seat.id}
@@ -234,27 +236,30 @@ class _Planner:
 
     def _leave(self, row: Any, mark: Any, seat: Any, policy: str) -> None:
         state = self.scene.states.get(seat.id)
-        if policy == "keep" or state is None or not state.present or seat.vendor_id is None:
+        there = state is not None and state.present and seat.vendor_id is not None
+        unsettled = self.scene.unsettled.get(seat.id)  # what may have got there must leave, too
+        if policy == "keep" or not (there or unsettled):
             self.obsolete.append(seat.id)
             return
-        held = self.ctx.store.open(target_state, seat.id, state.fields)
-        fields = (
-            {name: None for name, known in held.items() if "sent" in known and not name.startswith("→")}
-            if policy == "clear"
-            else {}
-        )
+        held = self.ctx.store.open(target_state, seat.id, state.fields) if state is not None else {}
+        sent = {name for name, known in held.items() if "sent" in known} | (unsettled.fields if unsettled else set())
+        fields = {name: None for name in sorted(sent) if not name.startswith("→")} if policy == "clear" else {}
         if policy == "clear" and not fields:
             self.obsolete.append(seat.id)
             return
-        self.plans.append(self._plan(row, mark, seat.id, _ACTIONS[policy], fields, {}, {}, held, state.updated_at))
+        basis = state.updated_at if state is not None else 0
+        self.plans.append(self._plan(row, mark, seat.id, _ACTIONS[policy], fields, {}, {}, held, basis))
 
     def _upsert(self, row: Any, mark: Any, content: dict[str, Any], seat: Any | None) -> None:
         refs, wait_on = self._references(row.id)
-        if any(name not in refs for name in self._required()):
+        if any(name not in refs for name in self._required):
             wait_on = wait_on or derived_id(
                 "missing parent", row.id
             )  # nobody releases it: it is planned again when the link resolves
         binding_id, held, basis, fresh = self._held(row, content, seat)
+        unsettled = self.scene.unsettled.get(binding_id, claims.Unsettled())
+        if unsettled.leaving:
+            held, fresh = {}, True
         try:
             rendered = self.part.render(content["data"])
         except Park as error:
@@ -262,9 +267,11 @@ class _Planner:
             plan.error, plan.basis = error, self._now if plan.retry else basis  # asked for again: another letter
             self._unless_refused(plan)
             return
-        unsettled = self.scene.unsettled.get(binding_id, claims.Unsettled())
         unsure = unsettled.fields
-        fields = {name: value for name, value in rendered.items() if self._differs(name, value, held, unsure)}
+        if held or unsure:
+            fields = {name: value for name, value in rendered.items() if self._differs(name, value, held, unsure)}
+        else:
+            fields = {name: value for name, value in rendered.items() if value is not None}
         changed = {
             name: end
             for name, end in refs.items()
@@ -315,6 +322,8 @@ class _Planner:
             state = self.scene.states.get(seat.id)
             if state is None:
                 return seat.id, {}, 0, True
+            if not state.present and seat.vendor_id is None:  # we took it away ourselves
+                return seat.id, {}, state.updated_at, True
             if not state.present and self.route.on_missing_at_target == "recreate":
                 self.reseated.append({"slot": seat.slot, "vendor_id": None, "object_id": None, "id": seat.id})
                 return seat.id, {}, state.updated_at, True
@@ -334,9 +343,6 @@ class _Planner:
     def _anchor(self, content: dict[str, Any], golden_id: str) -> str:
         """The member that gave the record its id; where that one is unknown, a member that contributes."""
         return self.scene.adoptable.anchors.get(golden_id) or next((of[0] for of in content["of"].values()), golden_id)
-
-    def _required(self) -> list[str]:
-        return [self.part.references[name] for name in self.route.requires if name in self.part.references]
 
     def _references(self, golden_id: str) -> tuple[dict[str, str], str | None]:
         """Reference name -> golden record at its other end; and one that has no vendor id in this target yet."""
