@@ -108,6 +108,10 @@ class Connector(ABC):
     Settings: ClassVar[type[ConnectorSettings]]
     resources: ClassVar[Mapping[str, Resource]]
     limits: ClassVar[Sequence[Limit]] = ()
+    setup: ClassVar[Sequence[str]] = ()
+    """What a person does at the vendor before the first `check`, step by step; for the reference page."""
+    permissions: ClassVar[Sequence[str]] = ()
+    """The vendor's names of the permissions to grant."""
 
     def __init__(self, settings: Any, http: Http) -> None:
         """`http` carries the connection's name, limits, clock and verdicts; see `connectors.open_connector`."""
@@ -125,6 +129,11 @@ class Connector(ABC):
             known = ", ".join(self.resources)
             raise Stop(f"{self.system} has no resource {resource}; it has: {known}", cause="unknown_resource")
         return self.resources[resource]
+
+    def key_path(self, resource: str) -> tuple[str, ...]:
+        """Where an object that was read carries our key; () where it carries none."""
+        spec = self.declared(resource).write
+        return tuple(spec.ext_field.split(".")) if spec is not None else ()
 
     @abstractmethod
     def check(self) -> list[Check]:

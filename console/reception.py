@@ -45,13 +45,14 @@ def serve(opened: Desk, host: str = "127.0.0.1", port: int = PORT, *, land: bool
     if landing:
         landing.start()
     try:
-        uvicorn.Server(_config(app, host, port)).run()
+        uvicorn.Server(config(app, host, port)).run()
     finally:
         if landing:
             landing.end()
 
 
-def _config(app: object, host: str, port: int) -> uvicorn.Config:
+def config(app: object, host: str, port: int) -> uvicorn.Config:
+    """How the receiver is served."""
     return uvicorn.Config(
         app,  # type: ignore[arg-type]
         host=host,

@@ -151,7 +151,7 @@ def _inside(value: Any, step: str) -> Any:
 
 def _rows(data: Mapping[str, Any], paths: Sequence[Path]) -> list[Sequence[Any]]:
     """The fields of each entry of an embedded list together; without a list, all as one row. None may be missing."""
-    columns = []
+    columns: list[list[Any]] = []
     for path in paths:
         column = _column(data, path)
         if not column or (columns and len(column) != len(columns[0])):

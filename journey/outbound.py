@@ -18,11 +18,13 @@ from journey import echo, sending
 from journey.context import Context
 from journey.landing import mark_rows
 from journey.reconcile import reconcile_unknown
+from journey.redundant import settle_redundant
 from journey.sending import Sent, letter
 from journey.shard import Shard
 from journey.syncs import Stream, Sync
 from kernel.clock import SECOND
 from kernel.errors import Fate, Park, Stop, ThroughlineError
+from kernel.ids import object_id
 from kernel.leases import Held, hold
 from kernel.ledger import claims
 from kernel.ledger.claims import Claimed
@@ -31,7 +33,7 @@ from kernel.ledger.states import OPEN, State
 from kernel.store import bulk
 from kernel.store.tables import binding, delivery, dirty, object_
 
-CLAIM = 500
+CLAIM = 1000
 """Deliveries claimed at once where sending one twice is harmless (classes A and B)."""
 
 PATIENCE = 20
@@ -135,6 +137,7 @@ def _round(shard: Shard) -> tuple[int, ThroughlineError | None]:
         return 0, None
     sent = sending.send(shard, claimed)
     _settle(shard, sent)
+    settle_redundant(shard, sent)
     stopping = next(
         (
             each.error
@@ -208,6 +211,7 @@ def _bind(conn: Connection, shard: Shard, taken: Sequence[Claimed]) -> list[Clai
 def _settle(shard: Shard, sent: Sequence[Sent]) -> None:
     """Write what became of a batch; payloads are sealed and letters made before the transaction."""
     ctx = shard.ctx
+    _refuse_taken(shard, sent)
     learned = [each.claimed.binding_id for each in sent if each.error is None or sending.missing(each)]
     held = sending.held_fields(shard, learned)
     results = [_result(shard, each, held.get(each.claimed.binding_id, {})) for each in sent]
@@ -232,6 +236,24 @@ def _settle(shard: Shard, sent: Sequence[Sent]) -> None:
         bulk.update(conn, object_, [{"source_at": row["source_at"], "id": row["id"]} for row in objects], ["id"])
 
     ctx.store.transact(work, "settle")
+
+
+def _refuse_taken(shard: Shard, sent: Sequence[Sent]) -> None:
+    """Where the vendor answered with an object that another golden record is bound to, a person must say who is who."""
+    answered: dict[str, list[Sent]] = {}
+    for each in sent:
+        if each.error is None and each.outcome.vendor_id and each.outcome.vendor_id != each.claimed.vendor_id:
+            key = object_id(shard.connection, shard.resource, each.outcome.vendor_id)
+            answered.setdefault(key, []).append(each)
+    with shard.ctx.store.read() as conn:
+        rows = bulk.select_in(conn, binding, "object_id", answered, ["id", "object_id"])
+    holders = {row.object_id: row.id for row in rows}
+    for key, claimants in answered.items():
+        for each in claimants:
+            if each.claimed.binding_id != holders.get(key, claimants[0].claimed.binding_id):
+                text = "the object it was written to belongs to another golden record"
+                each.outcome.error = Park(text, cause="bound_elsewhere", trace_id=each.claimed.trace_id)
+                each.outcome.vendor_id = None
 
 
 def _result(shard: Shard, sent: Sent, held: echo.Fields) -> Settled:

@@ -157,6 +157,7 @@ class _Planner:
         ] = []  # bindings whose object is gone at the target: detached, or to be made anew
         self.obsolete: list[str] = []  # bindings whose unsent plan is no longer wanted
         self._now = ctx.store.clock.now()
+        self._required = [part.references[name] for name in route.requires if name in part.references]
 
     def plan(self) -> None:
         """Fill `plans` and `new_bindings`."""
@@ -251,7 +252,7 @@ class _Planner:
 
     def _upsert(self, row: Any, mark: Any, content: dict[str, Any], seat: Any | None) -> None:
         refs, wait_on = self._references(row.id)
-        if any(name not in refs for name in self._required()):
+        if any(name not in refs for name in self._required):
             wait_on = wait_on or derived_id(
                 "missing parent", row.id
             )  # nobody releases it: it is planned again when the link resolves
@@ -267,7 +268,10 @@ class _Planner:
             self._unless_refused(plan)
             return
         unsure = unsettled.fields
-        fields = {name: value for name, value in rendered.items() if self._differs(name, value, held, unsure)}
+        if held or unsure:
+            fields = {name: value for name, value in rendered.items() if self._differs(name, value, held, unsure)}
+        else:
+            fields = {name: value for name, value in rendered.items() if value is not None}
         changed = {
             name: end
             for name, end in refs.items()
@@ -340,9 +344,6 @@ class _Planner:
         """The member that gave the record its id; where that one is unknown, a member that contributes."""
         return self.scene.adoptable.anchors.get(golden_id) or next((of[0] for of in content["of"].values()), golden_id)
 
-    def _required(self) -> list[str]:
-        return [self.part.references[name] for name in self.route.requires if name in self.part.references]
-
     def _references(self, golden_id: str) -> tuple[dict[str, str], str | None]:
         """Reference name -> golden record at its other end; and one that has no vendor id in this target yet."""
         refs: dict[str, str] = {}
@@ -381,7 +382,7 @@ class _Planner:
             fields=fields,
             refs=refs,
             origins=origins,
-            before={name: echo.base(held[name]) for name in fields if name in held},
+            before={name: echo.base(held[name]) for name in fields if name in held} or None,
             basis=basis,
             retry=mark.reason == "replay",
         )

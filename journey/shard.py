@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import ColumnElement, false, or_, true
 
@@ -30,6 +30,15 @@ class Shard:
     connector: Connector
     spec: WriteSpec
     lease: Lease
+    part: TargetPart = field(init=False)
+    """The mapping's part that writes this resource; a resource is written from one entity only."""
+
+    def __post_init__(self) -> None:
+        """Look the part up, once."""
+        entity = self.ctx.pins.written_entity(self.connection, self.resource)
+        part = self.ctx.mapping(self.connection, self.resource).target_part(entity)
+        assert part is not None  # refused at activation
+        self.part = part
 
     @property
     def resends(self) -> bool:
@@ -82,15 +91,6 @@ class Shard:
     def _key_window(self) -> int:
         assert self.spec.key_window is not None, f"{self.resource}: class B without a key window"
         return int(self.spec.key_window.total_seconds() * SECOND)
-
-    @property
-    def part(self) -> TargetPart:
-        """The mapping's part that writes this resource; a resource is written from one entity only."""
-        part = self.ctx.mapping(self.connection, self.resource).target_part(
-            self.ctx.pins.written_entity(self.connection, self.resource)
-        )
-        assert part is not None  # refused at activation
-        return part
 
 
 def backoff(attempts: int) -> int:

@@ -11,7 +11,7 @@ from kernel.records import Json
 from mappings.compiling import Checker
 from mappings.document import FieldSpec, PartSpec, WriteSpec
 from mappings.drawing import DrawField, PartPlan, RefPlan
-from mappings.paths import ABSENT, ROOT, Extractor, Path, dotted, getter, parse_path, scoped
+from mappings.paths import ABSENT, ROOT, Extractor, Path, dotted, parse_path, scoped
 from mappings.predicates import Predicate, When, compile_when
 from mappings.steps import Apply, Read, Step, bound_chain, chain, inverse
 from mappings.targets import InField, OutField, Take, TargetPart
@@ -137,7 +137,7 @@ class PartCompiler:
                 reason = "its transforms cannot be inverted" if back is None else "it has no vendor field to write"
                 self._checker.fault(where, f"cannot be written: {reason}; set `direction: in`")
             return
-        observe = getter(path) if path and path[0] != ROOT else self._observer(vendor)
+        observe = path if path and path[0] != ROOT else self._observed(vendor)
         self._out.append(OutField(vendor, name, take, back, observe, spec.only_create))
         for step in steps:
             for beside, render in step.beside.items():
@@ -147,11 +147,11 @@ class PartCompiler:
         path = parse_path(text)
         vendor = self._vendor_name(path)
         if vendor and all(field.vendor != vendor for field in self._out):
-            self._out.append(OutField(vendor, name, take, render, getter(path), only_create))
+            self._out.append(OutField(vendor, name, take, render, path, only_create))
             self._drawn.append(InField(name, vendor, None))
 
-    def _observer(self, vendor: str) -> Callable[[Json], Any]:
-        return getter((*self._checker.write_root, *parse_path(vendor)))
+    def _observed(self, vendor: str) -> Path:
+        return (*self._checker.write_root, *parse_path(vendor))
 
     def _embedded(self, where: Where, name: str, spec: FieldSpec, field: Field, kind: str) -> None:
         draw = self._checker.drawn(where, spec, field)
@@ -250,7 +250,7 @@ class PartCompiler:
             default = spec.default if "default" in spec.model_fields_set else ABSENT
             canonical = sources[0] if sources else vendor
             self._out.append(
-                OutField(vendor, canonical, take, render, self._observer(vendor), spec.only_create, default)
+                OutField(vendor, canonical, take, render, self._observed(vendor), spec.only_create, default)
             )
 
     def _twice(self) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from dictionary.values import instant_text
 from kernel.errors import Park
 from kernel.records import Json
-from mappings.paths import ABSENT
+from mappings.paths import ABSENT, Extractor, Path
 from mappings.steps import Apply, Unfit
 
 Take = Callable[[Json], Any]
@@ -25,7 +25,7 @@ class OutField:
     canonical: str  # the canonical field it renders, for messages
     take: Take
     render: Apply
-    observe: Callable[[Json], Any]
+    observed: Path  # where a vendor's record holds it
     only_create: bool = False
     default: Any = ABSENT  # the vendor value when nothing is there
 
@@ -50,6 +50,12 @@ class TargetPart:
         self.references = references
         self.only_create = frozenset(field.vendor for field in out if field.only_create)
         self._out = tuple(out)
+        self._extract = Extractor()
+        tickets = [self._extract.add(field.observed) for field in out]
+        self._extract.finish()
+        self._observed = [
+            (field.vendor, self._extract.slot(ticket)) for field, ticket in zip(out, tickets, strict=True)
+        ]
         written = {field.vendor for field in out}
         self.canonical_fields: Mapping[str, tuple[str, ...]] = {
             vendor: tuple(dict.fromkeys(field.canonical for field in drawn if _within(field.vendor, vendor)))
@@ -85,8 +91,8 @@ class TargetPart:
 
     def observe(self, raw: Json) -> Json:
         """What a vendor's record holds of the fields that `render` can write; an absent one is not there."""
-        found = ((field.vendor, field.observe(raw)) for field in self._out)
-        return {vendor: value for vendor, value in found if value is not ABSENT}
+        values = self._extract(raw, raw)
+        return {vendor: values[slot] for vendor, slot in self._observed if values[slot] is not ABSENT}
 
     def same(self, vendor_field: str, a: Any, b: Any, *, raw: Json | None = None) -> bool:
         """Whether two of a vendor's values mean the same: equal, both empty, or equal once drawn.

@@ -19,6 +19,7 @@ class WebFormPractice(Practice):
     system = "web_form"
     main = "submissions"
     scopes = False
+    anonymous = True
     clock = 0
     """The instant the kit holds; set by it."""
 
@@ -31,6 +32,10 @@ class WebFormPractice(Practice):
         told = [{"email": f"made{n}@example.com", "message": "Hello"} for n in (1, 2)]
         bodies = [json.dumps(one).encode() for one in told]
         return [(URL, body, {"Content-Type": "application/json", **self.sign(URL, body)}) for body in bodies]
+
+    def handshake(self) -> tuple[str, Post] | None:
+        """A browser's preflight."""
+        return "OPTIONS", (URL, b"", {"Origin": "https://www.example.com"})
 
     def sign(self, url: str, body: bytes, secret: str = SECRET) -> dict[str, str]:
         """Base64 HMAC-SHA256 of id, time and body."""

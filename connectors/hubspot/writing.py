@@ -212,7 +212,8 @@ class Writer:
 
 def properties(item: WriteItem) -> dict[str, str]:
     """The item's fields, and the references that are properties, as HubSpot takes them: every value a string."""
-    return {name: text(value) for name, value in item.fields.items()} | _reference_properties(item)
+    told = {name: text(value) for name, value in item.fields.items()}
+    return told | _reference_properties(item) if item.refs else told
 
 
 def _reference_properties(item: WriteItem) -> dict[str, str]:
@@ -226,6 +227,8 @@ def _reference_properties(item: WriteItem) -> dict[str, str]:
 
 def text(value: Any) -> str:
     """A value on HubSpot's wire: "" clears, several values are joined by semicolons."""
+    if type(value) is str:
+        return value
     if value is None:
         return ""
     if isinstance(value, bool):

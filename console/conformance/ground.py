@@ -96,7 +96,7 @@ class Ground:
     ) -> None:
         """Use `grounds`. `broken` is done to every connector opened; `transport` is given to it."""
         self.system, self.cls = system, connector_for(system)
-        self._box, self._folder, self._broken, self._transport = box, folder, broken, transport
+        self._box, self._folder, self.broken, self._transport = box, folder, broken, transport
         self._opened: list[Connector] = []
         self._numbers = 0
         self.fresh()
@@ -104,6 +104,7 @@ class Ground:
     def fresh(self) -> None:
         """A new account behind the same port: starting a server for every check costs too much."""
         self.close()
+        self._resources: Mapping[str, Resource] | None = None
         sim = self._box[self.system] if self._box is not None else None
         if sim is not None:
             url = sim.base_url
@@ -134,8 +135,8 @@ class Ground:
         if prepare:
             self.practice.prepare(made)
             self.forget()
-        if self._broken is not None:
-            self._broken(made)
+        if self.broken is not None:
+            self.broken(made)
         return made
 
     def ready(self) -> Connector:
@@ -144,8 +145,10 @@ class Ground:
 
     @property
     def resources(self) -> Mapping[str, Resource]:
-        """The declared resources, of a connection where the class has none of its own."""
-        return self.cls.resources or self.open().resources
+        """What the connection declares."""
+        if self._resources is None:
+            self._resources = self.open().resources
+        return self._resources
 
     def spec(self, resource: str) -> WriteSpec:
         """How a resource says it is written."""

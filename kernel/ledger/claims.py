@@ -84,7 +84,7 @@ def due(
             .limit(limit - len(found))
             .with_for_update(of=delivery, skip_locked=True)
         )
-        found.extend(conn.execute(query).all())
+        found.extend(bulk.plain(conn.execute(query)))
         if len(found) >= limit:
             break
     return found
@@ -215,6 +215,18 @@ def unsettled(conn: Connection, store: Store, binding_ids: Sequence[str]) -> dic
         one.fields.update(_keys(store.open(delivery, row.id, row.body)))
         one.doubted |= row.state == State.DEAD
         one.leaving |= row.action in (Action.DELETE, Action.ARCHIVE)
+    return found
+
+
+def sent_fields(conn: Connection, store: Store, binding_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """By binding: the values of every send that may have got there, the newest last said."""
+    columns = ["id", "binding_id", "planned_at", "attempts", "body"]
+    rows = [
+        row for row in bulk.select_in(conn, delivery, "binding_id", binding_ids, columns) if row.attempts and row.body
+    ]
+    found: dict[str, dict[str, Any]] = {}
+    for row in sorted(rows, key=lambda row: (row.planned_at, row.id)):
+        found.setdefault(row.binding_id, {}).update(store.open(delivery, row.id, row.body).get("fields", {}))
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, LargeBinary, MetaData, String
+from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, String, text
 from sqlalchemy.types import TypeDecorator
 
 
@@ -35,3 +35,8 @@ def at_column(name: str, nullable: bool = True) -> Column[int]:
 def name_column(name: str, nullable: bool = False, **options: object) -> Column[str]:
     """A name or a code."""
     return Column(name, String(200), nullable=nullable, **options)  # type: ignore[arg-type]
+
+
+def partial_index(name: str | None, *columns: str, where: str, unique: bool = False) -> Index:
+    """An index of only those rows that a condition picks."""
+    return Index(name, *columns, unique=unique, sqlite_where=text(where), postgresql_where=text(where))

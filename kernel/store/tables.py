@@ -16,13 +16,13 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    text,
 )
 
 from kernel.store.columns import Sealed, metadata
 from kernel.store.columns import at_column as _at
 from kernel.store.columns import id_column as _id
 from kernel.store.columns import name_column as _name
+from kernel.store.columns import partial_index as _only
 
 connection = Table(
     "connection",
@@ -88,9 +88,7 @@ golden = Table(
     metadata,
     _id(primary_key=True),
     _name("entity"),
-    _id(
-        "component", nullable=False, index=True
-    ),  # all golden records that shared keys connect, whether merged or refused
+    _id("component", nullable=False, index=True),  # all that shared keys connect, whether merged or refused
     Column("version", Integer, nullable=False),
     _id("hash", nullable=False),
     _id("trace_id", nullable=False),  # the version that caused this one
@@ -99,12 +97,7 @@ golden = Table(
     _at("created_at", False),
     _at("updated_at", False),
     Column("data", Sealed, nullable=False),  # {"data": …, "of": {field: [member, instant]; "": of the others}}
-    Index(
-        None,
-        "merged_into",
-        sqlite_where=text("merged_into IS NOT NULL"),
-        postgresql_where=text("merged_into IS NOT NULL"),
-    ),
+    _only(None, "merged_into", where="merged_into IS NOT NULL"),
 )
 
 match_key = Table(
@@ -114,9 +107,7 @@ match_key = Table(
     _name("kind", primary_key=True),
     _name("entity", primary_key=True),
     _id("component", nullable=False),
-    Column(
-        "seen", Integer, nullable=False
-    ),  # members that ever carried it; past the rule's limit it is hot and links nobody
+    Column("seen", Integer, nullable=False),  # members that ever carried it; past the rule's limit it links nobody
     sqlite_with_rowid=False,
 )
 
@@ -149,15 +140,7 @@ binding = Table(
     _id("object_id", unique=True),
     _at("created_at", False),
     _at("hold_until"),  # no newer version is sent before it: an older unknown send could still land
-    Index(
-        "uq_binding_primary",
-        "golden_id",
-        "connection",
-        "resource",
-        unique=True,
-        sqlite_where=text("slot = 'primary'"),
-        postgresql_where=text("slot = 'primary'"),
-    ),
+    _only("uq_binding_primary", "golden_id", "connection", "resource", where="slot = 'primary'", unique=True),
 )
 
 target_state = Table(
@@ -217,26 +200,9 @@ delivery = Table(
     Index("ix_delivery_due", "state", "connection", "resource", "not_before"),
     Index(None, "run_id"),
     Index(None, "settled_run", "state"),
-    Index(
-        "uq_delivery_open",
-        "binding_id",
-        unique=True,
-        sqlite_where=text("state IN ('INFLIGHT','UNKNOWN','RECONCILING')"),
-        postgresql_where=text("state IN ('INFLIGHT','UNKNOWN','RECONCILING')"),
-    ),
-    Index(
-        "uq_delivery_next",
-        "binding_id",
-        unique=True,
-        sqlite_where=text("state IN ('PLANNED','WAITING')"),
-        postgresql_where=text("state IN ('PLANNED','WAITING')"),
-    ),
-    Index(
-        "ix_delivery_wait",
-        "wait_on",
-        sqlite_where=text("state = 'WAITING'"),
-        postgresql_where=text("state = 'WAITING'"),
-    ),
+    _only("uq_delivery_open", "binding_id", where="state IN ('INFLIGHT','UNKNOWN','RECONCILING')", unique=True),
+    _only("uq_delivery_next", "binding_id", where="state IN ('PLANNED','WAITING')", unique=True),
+    _only("ix_delivery_wait", "wait_on", where="state = 'WAITING'"),
 )
 
 attempt = Table(
