@@ -23,7 +23,7 @@ def refusing(
     refused = {n: _read_only(name, item) for n, item in enumerate(batch) if (name := _never_sent(read_only, item))}
     rest = [item for n, item in enumerate(batch) if n not in refused]
     sent = iter(send(rest) if rest else [])
-    return [refused[n] if n in refused else next(sent, WriteOutcome(error=untold(batch[n]))) for n in range(len(batch))]
+    return [refused.get(n) or next(sent, None) or WriteOutcome(error=untold(item)) for n, item in enumerate(batch)]
 
 
 def _never_sent(read_only: Collection[str], item: WriteItem) -> str:

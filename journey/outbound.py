@@ -18,6 +18,7 @@ from journey import echo, sending
 from journey.context import Context
 from journey.landing import mark_rows
 from journey.reconcile import reconcile_unknown
+from journey.redundant import settle_redundant
 from journey.sending import Sent, letter
 from journey.shard import Shard
 from journey.syncs import Stream, Sync
@@ -136,6 +137,7 @@ def _round(shard: Shard) -> tuple[int, ThroughlineError | None]:
         return 0, None
     sent = sending.send(shard, claimed)
     _settle(shard, sent)
+    settle_redundant(shard, sent)
     stopping = next(
         (
             each.error
@@ -238,15 +240,17 @@ def _settle(shard: Shard, sent: Sequence[Sent]) -> None:
 
 def _refuse_taken(shard: Shard, sent: Sequence[Sent]) -> None:
     """Where the vendor answered with an object that another golden record is bound to, a person must say who is who."""
-    answered = {
-        object_id(shard.connection, shard.resource, each.outcome.vendor_id): each
-        for each in sent
-        if each.error is None and each.outcome.vendor_id and each.outcome.vendor_id != each.claimed.vendor_id
-    }
+    answered: dict[str, list[Sent]] = {}
+    for each in sent:
+        if each.error is None and each.outcome.vendor_id and each.outcome.vendor_id != each.claimed.vendor_id:
+            key = object_id(shard.connection, shard.resource, each.outcome.vendor_id)
+            answered.setdefault(key, []).append(each)
     with shard.ctx.store.read() as conn:
-        for row in bulk.select_in(conn, binding, "object_id", answered, ["id", "object_id"]):
-            each = answered[row.object_id]
-            if row.id != each.claimed.binding_id:
+        rows = bulk.select_in(conn, binding, "object_id", answered, ["id", "object_id"])
+    holders = {row.object_id: row.id for row in rows}
+    for key, claimants in answered.items():
+        for each in claimants:
+            if each.claimed.binding_id != holders.get(key, claimants[0].claimed.binding_id):
                 text = "the object it was written to belongs to another golden record"
                 each.outcome.error = Park(text, cause="bound_elsewhere", trace_id=each.claimed.trace_id)
                 each.outcome.vendor_id = None

@@ -382,7 +382,7 @@ class _Planner:
             fields=fields,
             refs=refs,
             origins=origins,
-            before={name: echo.base(held[name]) for name in fields if name in held},
+            before={name: echo.base(held[name]) for name in fields if name in held} or None,
             basis=basis,
             retry=mark.reason == "replay",
         )
