@@ -119,9 +119,11 @@ class HubSpot(Connector):
         for start in range(0, len(ids), BATCH):
             wanted = list(dict.fromkeys(ids[start : start + BATCH]))
             there, _ = self._reader(resource).fetch(wanted)
-            known = {record.id: record for record in there}
+            known: dict[str, SourceRecord | None] = {record.id: record for record in there}
             found += [known.pop(one, None) or SourceRecord(id=one, raw={"id": one}, deleted=True) for one in wanted]
-            found += known.values()  # survivors of a merge, under ids that nobody asked for
+            found += [
+                record for record in known.values() if record is not None
+            ]  # survivors of a merge, under ids that nobody asked for
         return found
 
     def write(self, resource: str, batch: Sequence[WriteItem]) -> list[WriteOutcome]:
