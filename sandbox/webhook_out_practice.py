@@ -18,6 +18,7 @@ class WebhookOutPractice(Practice):
     address = "url"
     secret = ""
     keyed = "id"
+    answers = False
     writing = ("POST", ".*")
     written: ClassVar[Mapping[str, Written]] = {
         "contacts": Written({"email": "p{n}@example.com", "first_name": "Ann"}, {"first_name": "Eve"}, alone=True),

@@ -58,4 +58,5 @@ def on_writes(c: Connector, change: Callable[[Send, str, Sequence[WriteItem]], l
 
 
 def on_each(change: Callable[[WriteItem], WriteItem]) -> Callable[[Send, str, Sequence[WriteItem]], list[WriteOutcome]]:
+    """What changes every item on its way."""
     return lambda write, resource, batch: write(resource, [change(item) for item in batch])
