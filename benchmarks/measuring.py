@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 _EVERY = 0.05  # seconds between two looks at memory
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -34,12 +35,14 @@ def measure(command: Sequence[str], cwd: Path, environment: Mapping[str, str]) -
     load, started = os.getloadavg()[0], time.perf_counter()
     child = subprocess.Popen(command, cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     memory = _Memory(child.pid)
-    streams = [_Reader(stream) for stream in (child.stdout, child.stderr)]
+    assert child.stdout is not None
+    assert child.stderr is not None
+    readers = [_Reader(stream) for stream in (child.stdout, child.stderr)]
     _, status, usage = os.wait4(child.pid, 0)
     wall = time.perf_counter() - started
     child.returncode = os.waitstatus_to_exitcode(status)
     peak = memory.stop()
-    output, errors = (reader.text() for reader in streams)
+    output, errors = (reader.text() for reader in readers)
     if child.returncode:
         raise JobFailed(f"{' '.join(command)} ended with {child.returncode}:\n{errors[-2000:]}")
     return Measured(usage.ru_utime + usage.ru_stime, wall, max(peak, usage.ru_maxrss * 1024) / 1e6, load, output)
@@ -68,14 +71,15 @@ class _Memory(threading.Thread):
 class _Reader(threading.Thread):
     """Reads a pipe to its end, so that a talkative job is never held up."""
 
-    def __init__(self, stream: object) -> None:
+    def __init__(self, stream: IO[bytes]) -> None:
         super().__init__(daemon=True)
         self._stream, self._read = stream, b""
         self.start()
 
     def run(self) -> None:
         """Read."""
-        self._read = self._stream.read()  # type: ignore[attr-defined]
+        with self._stream:
+            self._read = self._stream.read()
 
     def text(self) -> str:
         """What was read, once the writer is gone."""

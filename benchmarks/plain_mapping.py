@@ -54,7 +54,7 @@ def inward(raw: dict[str, Any]) -> dict[str, Any]:
         "id": raw["id"],
         "updated_at": raw["updatedAt"],
         "email": _email(told["email"]),
-        "extra_emails": ";".join(map(str, map(_email, (told["hs_additional_emails"] or "").split(";")))) or None,
+        "extra_emails": ";".join(filter(None, map(_email, (told["hs_additional_emails"] or "").split(";")))) or None,
         "phone": _phone(told["phone"], country),
         "mobile_phone": _phone(told["mobilephone"], country),
         "salutation": _text(told["salutation"]),

@@ -46,7 +46,7 @@ class Bench:
         for job in ("read", "reread", "push"):
             self._both(job, ours, theirs, records)
             self._sizes(job, ours, theirs)
-        changed = _ask(f"{self.url}/benchmark/touch?every={EVERY}", post=True)["changed"]
+        changed = ask(f"{self.url}/benchmark/touch?every={EVERY}", post=True)["changed"]
         self._both("changed", ours, theirs, changed)
 
     def _both(self, job: str, ours: Path, theirs: Path, records: int) -> None:
@@ -113,27 +113,29 @@ def serving(records: int) -> Iterator[str]:
     """The vendor's address while it serves so many contacts."""
     command = [sys.executable, "-m", "benchmarks.server", "--records", str(records)]
     server = subprocess.Popen(command, cwd=ROOT, env=_environment(), stdout=subprocess.PIPE, text=True)
+    assert server.stdout is not None
     try:
-        assert server.stdout is not None
         url = f"http://127.0.0.1:{int(server.stdout.readline())}"
         _wait(f"{url}/benchmark/counts")
         yield url
     finally:
         server.terminate()
         server.wait(timeout=30)
+        server.stdout.close()
 
 
 def _wait(url: str) -> None:
     for _ in range(100):
         try:
-            _ask(url)
+            ask(url)
             return
         except OSError:
             time.sleep(0.1)
     raise SystemExit("the benchmark's server does not answer")
 
 
-def _ask(url: str, post: bool = False) -> Any:
+def ask(url: str, post: bool = False) -> Any:
+    """The answer of the benchmark's server, parsed."""
     request = urllib.request.Request(url, method="POST" if post else "GET")  # noqa: S310  our own server
     with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
         return json.loads(answer.read())

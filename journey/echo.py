@@ -60,14 +60,14 @@ _NOTHING: tuple[Any, ...] = (None, "", [])
 
 def after_write(state: Fields, part: TargetPart, sent: Mapping[str, Any], raw: Json | None) -> Fields:
     """The target state once our write was applied; `raw` is the object as the vendor answered, where it did."""
-    new = dict(state)
-    for name, value in sent.items():
-        new[name] = {"sent": value}
+    new = state | {name: {"sent": value} for name, value in sent.items()}
     if raw is not None:
         for name, value in part.observe(raw).items():
             known = new.get(name)
             if known is None or "sent" not in known:
                 new[name] = {"seen": value}
+            elif known["sent"] == value and len(known) == 1:
+                continue
             elif name in sent or _still_ours(part, name, known, value):
                 new[name] = _ours(known["sent"], value)
             # else: a field we did not send now differs from what was seen. A read will tell it as an edit, with its time.

@@ -11,7 +11,7 @@ from typing import Any
 
 from dead_letter.parking import Letter
 from journey import checkpoints
-from journey.classifying import News, classify
+from journey.classifying import Arrival, News, classify
 from journey.context import Context
 from journey.counts import Counts, Inbound, add
 from journey.landing import Batch, land, object_row, version_row
@@ -65,14 +65,19 @@ def land_records(
     counts: Counts,
     *,
     started_at: int,
-    again: bool = False,
-) -> None:
-    """Land records that did not come from a read: a webhook's, a replay's, a remap's (`again`: even when unchanged)."""
+    how: Arrival = Arrival.READ,
+) -> list[str]:
+    """Land records that did not come from a stream's read: a webhook's, a replay's, a remap's.
+
+    Returns the vendor ids of pushed versions that only the vendor can put in order: they are to be fetched and landed.
+    """
+    ties: list[str] = []
     for start in range(0, len(records), BATCH):
         page = Page(list(records[start : start + BATCH]), {}, started_at)
         before = Inbound()
-        _land_page(ctx, stream, page, before, counts, None, again=again)
+        ties += _land_page(ctx, stream, page, before, counts, None, how)
         add(counts.inbound, before)
+    return ties
 
 
 def _batches(pages: Iterable[Page]) -> Iterator[Page]:
@@ -97,18 +102,19 @@ def _land_page(
     into: Inbound,
     counts: Counts,
     checkpoint: dict[str, Any] | None,
-    again: bool = False,
-) -> None:
-    def once() -> tuple[Inbound, Counts]:
+    how: Arrival = Arrival.READ,
+) -> list[str]:
+    def once() -> tuple[Inbound, Counts, list[str]]:
         tally, warnings = Inbound(), Counts()
-        _land_once(ctx, stream, page, tally, warnings, checkpoint, again)
-        return tally, warnings
+        ties = _land_once(ctx, stream, page, tally, warnings, checkpoint, how)
+        return tally, warnings, ties
 
-    tally, warnings = again_on_race(ctx.store.clock, str(stream), once)
+    tally, warnings, ties = again_on_race(ctx.store.clock, str(stream), once)
     tally.check()
     add(into, tally)
     for what, times in warnings.warnings.items():
         counts.warn(what, times)
+    return ties
 
 
 def _land_once(
@@ -118,11 +124,12 @@ def _land_once(
     tally: Inbound,
     warnings: Counts,
     checkpoint: dict[str, Any] | None,
-    again: bool,
-) -> None:
+    how: Arrival,
+) -> list[str]:
     mapping = ctx.mapping(stream.connection, stream.resource)
     declared = ctx.declared(stream.connection, stream.resource)
-    news, confirmed = classify(ctx.store, stream, declared, _identified(mapping, page), tally, again=again)
+    classified = classify(ctx.store, stream, declared, _identified(mapping, page), tally, how)
+    news = classified.news
     alive = [item for item in news if not item.record.deleted and not item.record.fault]
     drawn = dict(
         zip(
@@ -131,7 +138,17 @@ def _land_once(
             strict=True,
         )
     )
-    batch = Batch(stream, replayed=again, confirmed=confirmed)
+    batch = Batch(stream, replayed=how is Arrival.AGAIN)
+    batch.touched = [
+        {
+            "source_at": t.source_at,
+            "id": t.object_id,
+            "was_version": t.known.version,
+            "was_source_at": t.known.source_at,
+        }
+        for t in classified.touched
+        if t.source_at != page.started_at  # else it is our own stamp, for the vendor has none
+    ]
     surroundings = Surroundings(ctx, stream, news, page.started_at)
     arrival = ctx.store.clock.now()
     for n, item in enumerate(news):
@@ -139,6 +156,7 @@ def _land_once(
     batch.bound, batch.learned = surroundings.bound, surroundings.learned
     batch.verdicts = surroundings.verdicts
     land(ctx, batch, checkpoint)
+    return classified.ties
 
 
 def _identified(mapping: Mapping, page: Page) -> Sequence[SourceRecord]:

@@ -33,9 +33,9 @@ class Batch:
     versions: list[dict[str, Any]] = field(default_factory=list)
     new_objects: list[dict[str, Any]] = field(default_factory=list)
     known_objects: list[dict[str, Any]] = field(default_factory=list)  # guarded by the version they were read with
+    touched: list[dict[str, Any]] = field(default_factory=list)  # objects with a newer time and nothing else new
     members: list[Member] = field(default_factory=list)  # new, changed or withdrawn
     letters: list[Letter] = field(default_factory=list)
-    confirmed: list[dict[str, Any]] = field(default_factory=list)  # the same content with a newer time
     replayed: bool = False  # asked for by a person, not read from the vendor
     cured: list[str] = field(default_factory=list)  # parked objects of which a version is good now
     parked_anew: list[str] = field(default_factory=list)  # parked objects of which another version is parked
@@ -196,11 +196,11 @@ def _write_objects(conn: Connection, batch: Batch) -> None:
     fresh = bulk.insert_new(conn, object_, batch.new_objects) == len(batch.new_objects)
     if not fresh or bulk.update(conn, object_, batch.known_objects, _AS_READ) != len(batch.known_objects):
         raise Raced("another worker landed one of these objects", cause="raced")
-    bulk.update(conn, object_, batch.confirmed, ["id", "was_source_at"])
     over = [
         {"state": "superseded", "object_id": each, "was_state": "parked"} for each in (*batch.cured, *batch.parked_anew)
     ]
     bulk.update(conn, version, over, ["object_id", "was_state"])
+    bulk.update(conn, object_, batch.touched, ["id", "was_version", "was_source_at"])
     bulk.insert(conn, version, batch.versions)
 
 

@@ -119,11 +119,10 @@ class HubSpot(Connector):
         for start in range(0, len(ids), BATCH):
             wanted = list(dict.fromkeys(ids[start : start + BATCH]))
             there, _ = self._reader(resource).fetch(wanted)
-            known: dict[str, SourceRecord | None] = {record.id: record for record in there}
-            found += [known.pop(one, None) or SourceRecord(id=one, raw={"id": one}, deleted=True) for one in wanted]
-            found += [
-                record for record in known.values() if record is not None
-            ]  # survivors of a merge, under ids that nobody asked for
+            known = {record.id: record for record in there}
+            gone = {one: SourceRecord(id=one, raw={"id": one}, deleted=True) for one in wanted if one not in known}
+            found += [gone[one] if one in gone else known.pop(one) for one in wanted]
+            found += known.values()  # survivors of a merge, under ids that nobody asked for
         return found
 
     def write(self, resource: str, batch: Sequence[WriteItem]) -> list[WriteOutcome]:

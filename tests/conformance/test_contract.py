@@ -117,7 +117,8 @@ def test_salesforce_fields_are_in_the_recorded_describes(real: Path) -> None:
     folder, checked = real / "salesforce" / "contract", 0
     resources = ("Account", "Contact", "Lead", "Opportunity", "Case")
     describes = {
-        name: {field["name"]: field for field in _described(folder / f"GET_sobjects_{name}_describe.json")} for name in resources
+        name: {field["name"]: field for field in _described(folder / f"GET_sobjects_{name}_describe.json")}
+        for name in resources
     }
     wrong: set[str] = set()
     for request, _ in exchanged("salesforce", resources):

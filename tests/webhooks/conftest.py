@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import http.client
 import socket
 import threading
@@ -22,14 +24,15 @@ from connectors.proofs import Keyring
 from connectors.signatures import admit
 from connectors.webhook import Secrets, revealed
 from console.receiver import receiver
+from console.reception import config
 from journey.context import Context
 from journey.counts import Counts
 from journey.receiving import process
 from kernel.clock import SECOND
 from kernel.errors import BadSetting, Park
 from kernel.records import Delivered, SourceRecord, WebhookRequest
-from tests.journey.conftest import TickingClock, World, world
-from tests.webhooks.vectors import JSON, SAMPLES, Sample
+from tests.journey.conftest import World, world
+from tests.webhooks.vectors import JSON, SAMPLES, Sample, b64, mac
 
 __all__ = ["world"]
 SECRET = SAMPLES["standard"].secret
@@ -120,10 +123,6 @@ def signed(told: Any, id: str, at: int, secret: str = SECRET, body: bytes | None
 
 def standard_headers(id: str, at: int, body: bytes, secret: str = SECRET) -> dict[str, str]:
     """The three headers and the content type."""
-    import base64
-
-    from tests.webhooks.vectors import b64, mac
-
     signature = b64(mac(base64.b64decode(secret.removeprefix("whsec_")), f"{id}.{at}.".encode() + body))
     return {**JSON, "webhook-id": id, "webhook-timestamp": str(at), "webhook-signature": f"v1,{signature}"}
 
@@ -156,21 +155,15 @@ class Port:
     def raw(self, sent: bytes, *more: bytes, shut: bool = False) -> bytes:
         """What comes back for bytes put on the wire as they are; '' when nothing does."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=20) as wire:
-            try:
+            with contextlib.suppress(OSError):  # answered and closed before all was sent
                 for piece in (sent, *more):
                     wire.sendall(piece)
                 if shut:
                     wire.shutdown(socket.SHUT_WR)
-            except OSError:
-                pass  # answered and closed before all was sent
             found = b""
-            try:
-                while piece := wire.recv(65536):
+            with contextlib.suppress(ConnectionError):
+                while b"\r\n\r\n" not in found and (piece := wire.recv(65536)):
                     found += piece
-                    if b"\r\n\r\n" in found and not shut:
-                        break
-            except ConnectionError:
-                pass
             return found
 
 
@@ -178,11 +171,9 @@ class Served:
     """uvicorn in a thread, with the settings that the console serves with."""
 
     def __init__(self, app: ASGIApp) -> None:
-        from console.reception import _config
-
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self.socket.bind(("127.0.0.1", 0))
-        self.server = uvicorn.Server(_config(app, "127.0.0.1", 0))
+        self.server = uvicorn.Server(config(app, "127.0.0.1", 0))
         self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [self.socket]}, daemon=True)
         self.thread.start()
         until = time.monotonic() + 20
@@ -212,6 +203,3 @@ def serve_hooks(hooks: Hooks) -> Iterator[Serve]:
     yield start
     for each in running:
         each.stop()
-
-
-assert TickingClock
