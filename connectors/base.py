@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -87,13 +87,17 @@ class Resource:
     backfill: bool = False  # `read(…, window=)` can be bounded in time
 
 
+_Bytes = Annotated[int, Field(ge=1024, le=5 * 1024 * 1024)]
+_Rate = Annotated[int, Field(ge=1, le=10_000)]
+
+
 class ConnectorSettings(BaseModel):
     """Base of every connector's settings: unknown names are refused, values never shown in an error."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, frozen=True)
 
-    webhook_bytes: int = Field(default=1024 * 1024, ge=1024, le=5 * 1024 * 1024)  # a larger body is refused
-    webhook_rate: int = Field(default=100, ge=1, le=10_000)  # requests a second from one address
+    webhook_bytes: _Bytes = 1024 * 1024  # of an inbound webhook; a larger one is refused; at most 5 MiB
+    webhook_rate: _Rate = 100  # inbound webhooks a second from one address, and ten times that at once
 
 
 class Connector(ABC):
@@ -108,6 +112,10 @@ class Connector(ABC):
     Settings: ClassVar[type[ConnectorSettings]]
     resources: ClassVar[Mapping[str, Resource]]
     limits: ClassVar[Sequence[Limit]] = ()
+    setup: ClassVar[Sequence[str]] = ()
+    """What a person does at the vendor before the first `check`, step by step; for the reference page."""
+    permissions: ClassVar[Sequence[str]] = ()
+    """The vendor's names of the permissions to grant."""
 
     def __init__(self, settings: Any, http: Http) -> None:
         """`http` carries the connection's name, limits, clock and verdicts; see `connectors.open_connector`."""
@@ -125,6 +133,11 @@ class Connector(ABC):
             known = ", ".join(self.resources)
             raise Stop(f"{self.system} has no resource {resource}; it has: {known}", cause="unknown_resource")
         return self.resources[resource]
+
+    def key_path(self, resource: str) -> tuple[str, ...]:
+        """Where an object that was read carries our key; () where it carries none."""
+        spec = self.declared(resource).write
+        return tuple(spec.ext_field.split(".")) if spec is not None else ()
 
     @abstractmethod
     def check(self) -> list[Check]:

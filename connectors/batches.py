@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from kernel.errors import Park, ThroughlineError, Unknown
 from kernel.records import WriteItem, WriteOutcome
@@ -14,6 +14,25 @@ Indexed = list[tuple[int, WriteItem]]
 def untold(item: WriteItem) -> Unknown:
     """The error of an item the answers were silent about."""
     return Unknown("the answer does not say what became of this item", cause="bad_answer", trace_id=item.trace_id)
+
+
+def refusing(
+    read_only: Collection[str], batch: Sequence[WriteItem], send: Callable[[Sequence[WriteItem]], list[WriteOutcome]]
+) -> list[WriteOutcome]:
+    """What became of a batch, its items that name a read-only field refused before anything of them is sent."""
+    refused = {n: _read_only(name, item) for n, item in enumerate(batch) if (name := _never_sent(read_only, item))}
+    rest = [item for n, item in enumerate(batch) if n not in refused]
+    sent = iter(send(rest) if rest else [])
+    return [refused.get(n) or next(sent, None) or WriteOutcome(error=untold(item)) for n, item in enumerate(batch)]
+
+
+def _never_sent(read_only: Collection[str], item: WriteItem) -> str:
+    return next((name for name in item.fields if name in read_only or name.partition(".")[0] in read_only), "")
+
+
+def _read_only(name: str, item: WriteItem) -> WriteOutcome:
+    told = f"{name} is read-only at the vendor and is never sent"
+    return WriteOutcome(error=Park(told, cause="read_only", field=name, trace_id=item.trace_id))
 
 
 class Outcomes:

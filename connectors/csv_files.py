@@ -72,6 +72,7 @@ class CsvFiles(Connector):
     Settings = CsvSettings
     resources: ClassVar[Mapping[str, Resource]] = {}
     """Filled per connection: its files are its resources."""
+    setup = ("Put the files into one folder, and name each with the column that holds its ids.",)
 
     def __init__(self, settings: CsvSettings, http: Http) -> None:
         super().__init__(settings, http)

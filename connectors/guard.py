@@ -28,6 +28,7 @@ LookUp = Callable[[str, int], Sequence[str]]
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _NAT64_LOCAL = ipaddress.ip_network("64:ff9b:1::/48")
 _COMPATIBLE = ipaddress.ip_network("::/96")
+_PROTOCOLS = ipaddress.ip_network("192.0.0.0/24")  # for protocols' own use; Python calls most of it global
 
 
 def look_up(host: str, port: int) -> list[str]:
@@ -42,7 +43,7 @@ def is_public(address: str) -> bool:
         found: Address = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return False
-    return all(each.is_global and not each.is_multicast for each in _unwrapped(found))
+    return all(each.is_global and not each.is_multicast and each not in _PROTOCOLS for each in _unwrapped(found))
 
 
 def _unwrapped(address: Address) -> list[Address]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+import urllib.parse
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -308,6 +309,8 @@ def _base(connection: str, base_url: str) -> httpx.URL | None:
     url = httpx.URL(base_url)
     if url.scheme != "https" and not (url.scheme == "http" and url.host in LOOPBACK):
         raise BadSetting(f"{connection}: the base URL must be https (http only on loopback)", field="base_url")
+    if url.host in LOOPBACK and urllib.parse.urlsplit(base_url).hostname not in LOOPBACK:
+        raise BadSetting(f"{connection}: loopback is written 127.0.0.1, ::1 or localhost", field="base_url")
     if url.userinfo or url.query:
         raise BadSetting(f"{connection}: the base URL must hold no user, password or query", field="base_url")
     return url

@@ -12,7 +12,7 @@ import hashlib
 import html
 import re
 import urllib.parse
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -21,6 +21,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from connectors.webhook import (
+    decoded,
     matches_any,
     payload,
     refuse,
@@ -185,13 +186,16 @@ def _sorted_fields(body: bytes) -> str:
     return "".join(name + value for name, value in sorted(set(pairs)))
 
 
-def _with_and_without_port(url: str) -> Iterator[str]:
-    split = urllib.parse.urlsplit(url)
-    host, _, port = (
-        split.netloc.rpartition(":") if split.netloc.rpartition(":")[2].isdigit() else (split.netloc, "", "")
-    )
-    yield split._replace(netloc=host).geturl()
-    yield split._replace(netloc=f"{host}:{port or {'http': 80}.get(split.scheme, 443)}").geturl()
+_PORT = re.compile(r"(?P<scheme>https?)://(?P<host>[^/?#]*?)(?::[0-9]+)?(?P<rest>[/?#].*)?", re.DOTALL)
+
+
+def _with_and_without_port(url: str) -> list[str]:
+    """The URL as it is, without its port, and with its scheme's own; everything else stays as it was written."""
+    found = _PORT.fullmatch(url)
+    if found is None:
+        return [url]
+    scheme, host, rest = found["scheme"], found["host"], found["rest"] or ""
+    return [url, f"{scheme}://{host}{rest}", f"{scheme}://{host}:{443 if scheme == 'https' else 80}{rest}"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +231,7 @@ def _basic(value: str) -> str:
     if scheme.lower() != "basic":
         return ""
     try:
-        return base64.b64decode(told, validate=True).decode("utf-8", "surrogateescape")
+        return decoded(told).decode("utf-8", "surrogateescape")
     except ValueError:
         return ""
 
@@ -243,6 +247,7 @@ def _fields_of(request: WebhookRequest, listed: str, name: str) -> list[str]:
 
 def _listed(value: str, version: str) -> list[str]:
     tokens = [token.split(",") for token in value.split(" ")]
+    require(all(len(token) > 1 for token in tokens), "its list of signatures is none")
     return [token[1] for token in tokens if len(token) == 2 and token[0] == version][:MOST_SIGNATURES]
 
 
@@ -273,7 +278,7 @@ def _ed25519(key: str, signature: str, signed: bytes) -> bool:
     except ValueError:
         raise BadSetting("a Standard Webhooks public key is whpk_ and base64", field="webhook_secret") from None
     try:
-        public.verify(base64.b64decode(signature, validate=True), signed)
+        public.verify(decoded(signature), signed)
     except (InvalidSignature, ValueError):
         return False
     return True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +12,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from connectors.proofs import Keyring, header_of
-from connectors.webhook import WINDOW, matches_any, refuse, require
+from connectors.webhook import WINDOW, decoded, matches_any, refuse, require
 from kernel import strict_json
 from kernel.clock import SECOND
 from kernel.errors import BadSetting
@@ -79,7 +78,8 @@ def _json(part: str) -> dict[str, Any]:
 
 
 def _decoded(part: str) -> bytes:
+    require("=" not in part, "its token cannot be read")
     try:
-        return base64.b64decode(part + "=" * (-len(part) % 4), altchars=b"-_", validate=True)
+        return decoded(part + "=" * (-len(part) % 4), b"-_")
     except ValueError:
         refuse("its token cannot be read")

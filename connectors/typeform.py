@@ -76,6 +76,11 @@ class Typeform(Connector):
     }
     # Two a second on the Responses API (typeform.com/developers).
     limits: ClassVar[Sequence[Limit]] = (Limit(2, 1.0),)
+    setup = (
+        "Account → Personal tokens: a token with the scopes below.",
+        "For webhooks, per form: Connect → Webhooks, with a secret.",
+    )
+    permissions = ("forms:read", "responses:read")
 
     @classmethod
     def build_http(cls, settings: TypeformSettings, **options: Any) -> Http:

@@ -60,6 +60,11 @@ class WebForm(Connector):
         )
     }
 
+    setup = (
+        "Let the form post to `/forms/NAME` of the receiver, with an empty, hidden field named like `honeypot`.",
+        "Name the site in `origins`; a server that posts signs instead, with a secret in `webhook_secret`.",
+    )
+
     @classmethod
     def build_http(cls, settings: WebFormSettings, **options: Any) -> Http:
         """Reaches nobody."""

@@ -66,6 +66,14 @@ def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")  # never fails, and no two texts become the same bytes
 
 
+def decoded(text: str, altchars: bytes | None = None) -> bytes:
+    """Base64 in its one right form, padding included; raises ValueError for any other spelling of the same bytes."""
+    found = base64.b64decode(text, altchars=altchars, validate=True)
+    if not hmac.compare_digest(base64.b64encode(found, altchars), text.encode()):
+        raise ValueError("not canonical base64")
+    return found
+
+
 def refuse(rule: str) -> NoReturn:
     """Raise Park(cause='bad_signature') naming the rule that failed."""
     raise Park(f"webhook refused: {rule}", cause="bad_signature")

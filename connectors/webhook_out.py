@@ -38,13 +38,12 @@ SCHEDULE = (
 
 _NOUNS = {"contacts": "contact", "accounts": "account"}
 _GONE = (Action.DELETE, Action.ARCHIVE)
-_LATER = Verdict(Fate.RETRY, "vendor_trouble")
-_MOVED = Verdict(Fate.STOP, "redirected")
+_LATER = Verdict(Fate.RETRY, "server_error")
 _OVER = Verdict(Fate.STOP, "unsubscribed")
 
 VERDICTS: Verdicts = DEFAULT_VERDICTS.but(
     # A receiver that answers 5xx has not taken it; had it, it would know the webhook-id. Only silence leaves a doubt.
-    {**dict.fromkeys(range(500, 600), _LATER), **dict.fromkeys(range(300, 400), _MOVED), 404: _OVER, 410: _OVER}
+    {**dict.fromkeys(range(500, 600), _LATER), 404: _OVER, 410: _OVER}
 )
 
 
@@ -88,6 +87,11 @@ class WebhookOut(Connector):
         "accounts": _resource("accounts", {}),
         "contacts": _resource("contacts", {"account": "accounts"}),
     }
+
+    setup = (
+        "At the receiver (Zapier, Workato, MuleSoft, your own): a webhook trigger; take its address.",
+        "Agree on a signing secret: whsec_ and base64 of at least 24 random bytes, both sides the same.",
+    )
 
     def __init__(self, settings: WebhookOutSettings, http: Http) -> None:
         super().__init__(settings, http)

@@ -167,7 +167,7 @@ class _Doors:
         """The URL as the sender wrote it."""
         path = request.scope.get("raw_path") or urllib.parse.quote(request.scope["path"]).encode()
         query = request.scope["query_string"].decode("latin-1")
-        base = self.base or f"{request.url.scheme}://{request.headers.get('host', '')}"
+        base = self.base or f"{request.scope['scheme']}://{request.headers.get('host', '')}"
         return base + path.decode("latin-1").partition("?")[0] + (f"?{query}" if query else "")
 
 

@@ -10,10 +10,12 @@ _SECRETS |= {"webhook_out": "webhook_secret"}
 _ADDRESSES = {"salesforce": "instance_url", "webhook_out": "url"}
 
 
-def connections(urls: Mapping[str, str]) -> dict[str, Any]:
-    """What connections.yaml says of simulators at these addresses; each connection is named like its system."""
+def connections(urls: Mapping[str, str], ending: str = "") -> dict[str, Any]:
+    """What connections.yaml says of simulators at these addresses; each connection is named like its system, and `ending`."""
     return {
-        "connections": {system: {"system": system, "settings": settings(system, url)} for system, url in urls.items()}
+        "connections": {
+            f"{system}{ending}": {"system": system, "settings": settings(system, url)} for system, url in urls.items()
+        }
     }
 
 

@@ -91,13 +91,16 @@ def _golden(told: Told, places: Mapping[str, str]) -> Tree:
     tree.add(_line((f"caused by version {told['caused_by']}, {told['updated_at']}", "dim")))
     for member in told["members"]:
         tree.add(_member(member, places))
-    for decision in told["decisions"]:
-        tree.add(_decision(decision))
+    said: dict[tuple[str, ...], list[Told]] = {}
+    for each in told["decisions"]:
+        said.setdefault((each["kind"], each["why"], each["by"], each["at"]), []).append(each)
+    for decisions in said.values():
+        tree.add(_decision(decisions))
     for name, each in told["fields"].items():
         source = f"  from {places.get(each['from'], each['from'])}" if each["from"] else ""
         tree.add(_line((f"{name} = ", ""), (short(each["value"]), "bold"), (source, "dim")))
-    for link in told["links"]:
-        tree.add(_line((f"{link['field']} → {link['to']} ", ""), (link["golden"] or "not arrived yet", "bold")))
+    for field, to, end in dict.fromkeys((each["field"], each["to"], each["golden"]) for each in told["links"]):
+        tree.add(_line((f"{field} → {to} ", ""), (end or "not arrived yet", "bold")))
     for seat in told["bindings"]:
         tree.add(_seat(seat))
     return tree
@@ -109,11 +112,14 @@ def _member(told: Told, places: Mapping[str, str]) -> Text:
     return _line(("member ", "dim"), (places[told["id"]], ""), (why, "green"), gone, (f"  {told['id']}", "dim"))
 
 
-def _decision(told: Told) -> Text:
+def _decision(told: list[Told]) -> Text:
+    """One step of one person, or of the matching: often many pairs at once."""
+    first = told[0]
+    about = f"{first['a']} and {first['b']}" if len(told) == 1 else f"{len(told)} pairs of members"
     return _line(
-        (f"{told['kind']} ", "magenta"),
-        (f"{told['a']} and {told['b']}: {told['why']}", ""),
-        (f"  {told['by']}, {told['at']}", "dim"),
+        (f"{first['kind']} ", "magenta"),
+        (f"{about}: {first['why']}", ""),
+        (f"  {first['by']}, {first['at']}", "dim"),
     )
 
 

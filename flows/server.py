@@ -100,6 +100,8 @@ def stop_server(home: Path, limit: float = STOP_LIMIT) -> bool:
             os.kill(known.pid, signal.SIGKILL)
             deadline = time.monotonic() + limit
         time.sleep(_POLL)
+    if (ours := _started.pop(known.pid, None)) is not None:
+        ours.wait()  # it is over; this takes its exit code, so that no zombie stays
     return True
 
 

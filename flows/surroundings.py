@@ -5,6 +5,7 @@ Secrets are read when a connection is opened: from the environment, or from Pref
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from dataclasses import dataclass, replace
 
 import structlog
 from prefect.blocks.system import Secret
+from prefect.logging.handlers import PrefectConsoleHandler
 
 from journey import activation
 from journey.connecting import OpenConnections
@@ -68,8 +70,8 @@ def opened() -> Iterator[Context]:
         yield replace(brought, run_id=new_id())
         return
     settings = Settings.from_environment()
-    if not structlog.is_configured():  # a worker's own process: nobody has set the log up
-        log.configure()
+    if not structlog.is_configured():
+        _set_up_log()
     store = open_store(settings.database_url, open_vault(settings.home, settings.key))
     described = load_connections(settings.connections_file)
     connections = OpenConnections(store, described, settings.variables(os.environ), read_secret)
@@ -78,6 +80,14 @@ def opened() -> Iterator[Context]:
     finally:
         connections.close()
         store.close()
+
+
+def _set_up_log() -> None:
+    """In a worker's own process nobody else does. Prefect's console handler would tell every line again, unredacted."""
+    root = logging.getLogger()
+    for handler in [each for each in root.handlers if isinstance(each, PrefectConsoleHandler)]:
+        root.removeHandler(handler)
+    log.configure()
 
 
 def read_secret(name: str) -> str:

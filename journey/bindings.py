@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from journey.drafts import Member
 from kernel.ledger import plans
-from kernel.store import bulk
+from kernel.store import Raced, bulk
 from kernel.store.tables import binding
 
 COLUMNS = [
@@ -66,6 +66,12 @@ def _seat(group: Sequence[Any], home: dict[str, str], moves: Moves) -> None:
         )
         if slot == "primary":
             moves.promoted.append({"slot": slot, "id": row.id})
+
+
+def learn(conn: Connection, found: Sequence[dict[str, Any]]) -> None:
+    """Objects that were read carrying our key: the seats they fill, whatever became of the answer to our write."""
+    if bulk.update(conn, binding, found, ["id", "was_object_id"]) != len(found):
+        raise Raced("another worker learned where one of these objects belongs", cause="raced")
 
 
 def write(conn: Connection, run_id: str, moves: Moves) -> None:

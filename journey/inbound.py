@@ -10,20 +10,19 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from dead_letter.parking import Letter
-from journey import bindings, checkpoints, echo
-from journey.classifying import News, classify
+from journey import checkpoints
+from journey.classifying import Arrival, News, classify
 from journey.context import Context
 from journey.counts import Counts, Inbound, add
-from journey.drafts import COLUMNS, KeyHash, Member, from_row, member_id, succeed
 from journey.landing import Batch, land, object_row, version_row
+from journey.surroundings import Surroundings
 from journey.syncs import Stream
 from kernel.errors import Park
 from kernel.leases import hold
 from kernel.log import get
 from kernel.records import Page, SourceRecord
-from kernel.store import again_on_race, bulk
-from kernel.store.tables import binding, member, target_state
-from mappings import Drawn, Mapping, Part
+from kernel.store import again_on_race
+from mappings import Drawn, Mapping
 
 BATCH = 1000
 """Records landed in one transaction; ten pages of a usual vendor."""
@@ -66,14 +65,19 @@ def land_records(
     counts: Counts,
     *,
     started_at: int,
-    again: bool = False,
-) -> None:
-    """Land records that did not come from a read: a webhook's, a replay's, a remap's (`again`: even when unchanged)."""
+    how: Arrival = Arrival.READ,
+) -> list[str]:
+    """Land records that did not come from a stream's read: a webhook's, a replay's, a remap's.
+
+    Returns the vendor ids of pushed versions that only the vendor can put in order: they are to be fetched and landed.
+    """
+    ties: list[str] = []
     for start in range(0, len(records), BATCH):
         page = Page(list(records[start : start + BATCH]), {}, started_at)
         before = Inbound()
-        _land_page(ctx, stream, page, before, counts, None, again=again)
+        ties += _land_page(ctx, stream, page, before, counts, None, how)
         add(counts.inbound, before)
+    return ties
 
 
 def _batches(pages: Iterable[Page]) -> Iterator[Page]:
@@ -98,18 +102,19 @@ def _land_page(
     into: Inbound,
     counts: Counts,
     checkpoint: dict[str, Any] | None,
-    again: bool = False,
-) -> None:
-    def once() -> tuple[Inbound, Counts]:
+    how: Arrival = Arrival.READ,
+) -> list[str]:
+    def once() -> tuple[Inbound, Counts, list[str]]:
         tally, warnings = Inbound(), Counts()
-        _land_once(ctx, stream, page, tally, warnings, checkpoint, again)
-        return tally, warnings
+        ties = _land_once(ctx, stream, page, tally, warnings, checkpoint, how)
+        return tally, warnings, ties
 
-    tally, warnings = again_on_race(ctx.store.clock, str(stream), once)
+    tally, warnings, ties = again_on_race(ctx.store.clock, str(stream), once)
     tally.check()
     add(into, tally)
     for what, times in warnings.warnings.items():
         counts.warn(what, times)
+    return ties
 
 
 def _land_once(
@@ -119,11 +124,12 @@ def _land_once(
     tally: Inbound,
     warnings: Counts,
     checkpoint: dict[str, Any] | None,
-    again: bool,
-) -> None:
+    how: Arrival,
+) -> list[str]:
     mapping = ctx.mapping(stream.connection, stream.resource)
     declared = ctx.declared(stream.connection, stream.resource)
-    news = classify(ctx.store, stream, declared, _identified(mapping, page), tally, again=again)
+    classified = classify(ctx.store, stream, declared, _identified(mapping, page), tally, how)
+    news = classified.news
     alive = [item for item in news if not item.record.deleted and not item.record.fault]
     drawn = dict(
         zip(
@@ -132,13 +138,25 @@ def _land_once(
             strict=True,
         )
     )
-    batch = Batch(stream, replayed=again)
-    surroundings = _Surroundings(ctx, stream, news, page.started_at)
+    batch = Batch(stream, replayed=how is Arrival.AGAIN)
+    batch.touched = [
+        {
+            "source_at": t.source_at,
+            "id": t.object_id,
+            "was_version": t.known.version,
+            "was_source_at": t.known.source_at,
+        }
+        for t in classified.touched
+        if t.source_at != page.started_at  # else it is our own stamp, for the vendor has none
+    ]
+    surroundings = Surroundings(ctx, stream, news, page.started_at)
     arrival = ctx.store.clock.now()
     for n, item in enumerate(news):
         _sort(ctx, batch, item, drawn.get(item.object_id), mapping, surroundings, arrival + n, tally, warnings)
-    batch.bound = surroundings.bound
+    batch.bound, batch.learned = surroundings.bound, surroundings.learned
+    batch.verdicts = surroundings.verdicts
     land(ctx, batch, checkpoint)
+    return classified.ties
 
 
 def _identified(mapping: Mapping, page: Page) -> Sequence[SourceRecord]:
@@ -160,7 +178,7 @@ def _sort(
     item: News,
     drawn: Drawn | None,
     mapping: Mapping,
-    around: _Surroundings,
+    around: Surroundings,
     arrival: int,
     tally: Inbound,
     warnings: Counts,
@@ -232,108 +250,6 @@ def _object_change(item: News, values: dict[str, Any]) -> dict[str, Any]:
         "deleted": int(item.record.deleted),
         "id": item.object_id,
         "was_version": item.known.version,
+        "was_source_at": item.known.source_at,
         "was_parked_hash": item.known.parked_hash,
     }
-
-
-class _Surroundings:
-    """What is stored around a batch of news: earlier members, and for objects of a target their bindings and target states."""
-
-    def __init__(self, ctx: Context, stream: Stream, news: Sequence[News], started_at: int) -> None:
-        """Three bulk look-ups at most; none for objects never seen in a stream that nothing writes to."""
-        self.ctx, self.stream, self.started_at = ctx, stream, started_at
-        self.mapping = ctx.mapping(stream.connection, stream.resource)
-        known = [item.object_id for item in news if item.known is not None]
-        self._old: dict[str, list[Member]] = {}
-        self.bound: dict[str, str] = {}
-        self._bindings: dict[str, Any] = {}
-        self._states: dict[str, Any] = {}
-        self._new_states: dict[str, dict[str, Any]] = {}
-        with ctx.store.read() as conn:
-            for row in bulk.select_in(conn, member, "object_id", known, COLUMNS):
-                self._old.setdefault(row.object_id, []).append(from_row(ctx.store, row))
-            if (stream.connection, stream.resource) in ctx.pins.targets:
-                for row in bulk.select_in(
-                    conn, binding, "object_id", [item.object_id for item in news], bindings.COLUMNS
-                ):
-                    self._bindings[row.object_id] = row
-                    self.bound[row.object_id] = row.golden_id
-                ids = [row.id for row in self._bindings.values()]
-                columns = ["binding_id", "updated_at", "present", "fields"]
-                self._states = {
-                    row.binding_id: row for row in bulk.select_in(conn, target_state, "binding_id", ids, columns)
-                }
-
-    def members(self, item: News, parts: Sequence[Part], arrival: int) -> list[Member]:
-        """The object's members after this version: drawn ones, and withdrawn ones that it no longer holds."""
-        old = {each.id: each for each in self._old.get(item.object_id, [])}
-        found = [self._member(item, part, old, arrival) for part in parts]
-        drawn = {each.id for each in found}
-        for each in old.values():
-            if each.id not in drawn and each.active:
-                each.active, each.version = False, item.trace_id
-                found.append(each)
-        return found
-
-    def state(self, item: News) -> dict[str, Any] | None:
-        """The target state that this read showed, to be written with the landing."""
-        bound = self._bindings.get(item.object_id)
-        if bound is None:
-            return None
-        if item.record.deleted:
-            row = self._states.get(bound.id)
-            fields = self.ctx.store.open(target_state, bound.id, row.fields) if row is not None else {}
-            return self._state_row(bound.id, fields, present=False)
-        return self._new_states.get(item.object_id)
-
-    def _member(self, item: News, part: Part, old: dict[str, Member], arrival: int) -> Member:
-        ours = self._echo(item, part.entity)
-        new = Member(
-            id=member_id(item.object_id, part),
-            object_id=item.object_id,
-            part=part.name,
-            entity=part.entity,
-            connection=self.stream.connection,
-            resource=self.stream.resource,
-            version=item.trace_id,
-            arrival=arrival,
-            active=True,
-            keys=(),
-            data=part.data,
-            at={},
-            refs=part.refs,
-        )
-        succeed(new, old.get(new.id), item.record.updated_at or arrival, ours)
-        new.keys = self._keys(new)
-        return new
-
-    def _keys(self, new: Member) -> tuple[KeyHash, ...]:
-        rules = self.ctx.pins.rules
-        if new.entity not in rules.entities:
-            return ()
-        own = {name: value for name, value in new.data.items() if name not in new.ours} if new.ours else new.data
-        entity, hashed = new.entity, self.ctx.store.vault.keyed_hash
-        return tuple(
-            [(kind, hashed(f"{entity}:{kind}", value)) for kind, value in rules.for_entity(entity).linking(own)]
-        )
-
-    def _echo(self, item: News, entity: str) -> frozenset[str] | None:
-        bound = self._bindings.get(item.object_id)
-        part = self.mapping.target_part(entity) if bound is not None else None
-        if bound is None or part is None:
-            return None
-        row = self._states.get(bound.id)
-        state = self.ctx.store.open(target_state, bound.id, row.fields) if row is not None else {}
-        fields, ours = echo.after_read(
-            state, part, item.record.raw, read_before_write=row is not None and self.started_at < row.updated_at
-        )
-        self._new_states[item.object_id] = self._state_row(bound.id, fields, present=True)
-        return ours
-
-    def _state_row(self, binding_id: str, fields: dict[str, Any], present: bool) -> dict[str, Any]:
-        return {
-            "binding_id": binding_id,
-            "updated_at": self.ctx.store.clock.now(),
-            "present": int(present),
-            "fields": self.ctx.store.seal(target_state, binding_id, fields),
-        }

@@ -33,6 +33,7 @@ class Batch:
     versions: list[dict[str, Any]] = field(default_factory=list)
     new_objects: list[dict[str, Any]] = field(default_factory=list)
     known_objects: list[dict[str, Any]] = field(default_factory=list)  # guarded by the version they were read with
+    touched: list[dict[str, Any]] = field(default_factory=list)  # objects with a newer time and nothing else new
     members: list[Member] = field(default_factory=list)  # new, changed or withdrawn
     letters: list[Letter] = field(default_factory=list)
     replayed: bool = False  # asked for by a person, not read from the vendor
@@ -40,10 +41,11 @@ class Batch:
     parked_anew: list[str] = field(default_factory=list)  # parked objects of which another version is parked
     states: list[dict[str, Any]] = field(default_factory=list)  # target states as the read showed them
     bound: dict[str, str] = field(default_factory=dict)  # object id -> golden id of its binding
+    learned: list[dict[str, Any]] = field(default_factory=list)  # bindings whose object was known by our key only
     exits: set[str] = field(default_factory=set)  # objects that a filter now keeps out
     vanished: list[str] = field(default_factory=list)  # bound objects that the vendor says are gone
     reviewed: list[Member] = field(default_factory=list)  # stored members that a person's verdicts place anew
-    verdicts: list[Verdict] = field(default_factory=list)  # those verdicts, written with this batch
+    verdicts: list[Verdict] = field(default_factory=list)  # those verdicts, and what our keys on objects prove
 
 
 @dataclass(slots=True)
@@ -187,16 +189,18 @@ def mark_rows(ctx: Context, marks: dict[str, tuple[str, str, str]]) -> list[dict
     ]
 
 
+_AS_READ = ["id", "was_version", "was_source_at", "was_parked_hash"]
+
+
 def _write_objects(conn: Connection, batch: Batch) -> None:
     fresh = bulk.insert_new(conn, object_, batch.new_objects) == len(batch.new_objects)
-    if not fresh or bulk.update(conn, object_, batch.known_objects, ["id", "was_version", "was_parked_hash"]) != len(
-        batch.known_objects
-    ):
+    if not fresh or bulk.update(conn, object_, batch.known_objects, _AS_READ) != len(batch.known_objects):
         raise Raced("another worker landed one of these objects", cause="raced")
     over = [
         {"state": "superseded", "object_id": each, "was_state": "parked"} for each in (*batch.cured, *batch.parked_anew)
     ]
     bulk.update(conn, version, over, ["object_id", "was_state"])
+    bulk.update(conn, object_, batch.touched, ["id", "was_version", "was_source_at"])
     bulk.insert(conn, version, batch.versions)
 
 
@@ -261,6 +265,7 @@ def _write_rest(ctx: Context, conn: Connection, batch: Batch, writes: _Writes) -
     for links in writes.links:
         bulk.upsert(conn, link, links.rows)
     bindings.write(conn, ctx.run_id, writes.seats)
+    bindings.learn(conn, batch.learned)
     bulk.upsert(conn, target_state, batch.states)
     now = ctx.store.clock.now()
     cured = ("resolved", "replayed") if batch.replayed else ("superseded", "a newer version landed")

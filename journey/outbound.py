@@ -18,18 +18,20 @@ from journey import echo, sending
 from journey.context import Context
 from journey.landing import mark_rows
 from journey.reconcile import reconcile_unknown
+from journey.redundant import settle_redundant
 from journey.sending import Sent, letter
 from journey.shard import Shard
 from journey.syncs import Stream, Sync
 from kernel.clock import SECOND
 from kernel.errors import Fate, Park, Stop, ThroughlineError
+from kernel.ids import object_id
 from kernel.leases import Held, hold
 from kernel.ledger import claims
 from kernel.ledger.claims import Claimed
 from kernel.ledger.settling import Settled, settle
 from kernel.ledger.states import OPEN, State
 from kernel.store import bulk
-from kernel.store.tables import binding, delivery, dirty, object_, target_state
+from kernel.store.tables import binding, delivery, dirty, object_
 
 CLAIM = 1000
 """Deliveries claimed at once where sending one twice is harmless (classes A and B)."""
@@ -135,6 +137,7 @@ def _round(shard: Shard) -> tuple[int, ThroughlineError | None]:
         return 0, None
     sent = sending.send(shard, claimed)
     _settle(shard, sent)
+    settle_redundant(shard, sent)
     stopping = next(
         (
             each.error
@@ -208,8 +211,9 @@ def _bind(conn: Connection, shard: Shard, taken: Sequence[Claimed]) -> list[Clai
 def _settle(shard: Shard, sent: Sequence[Sent]) -> None:
     """Write what became of a batch; payloads are sealed and letters made before the transaction."""
     ctx = shard.ctx
+    _refuse_taken(shard, sent)
     learned = [each.claimed.binding_id for each in sent if each.error is None or sending.missing(each)]
-    held = _held(shard, learned)
+    held = sending.held_fields(shard, learned)
     results = [_result(shard, each, held.get(each.claimed.binding_id, {})) for each in sent]
     dead = {result.claimed.id for result in results if result.state is State.DEAD}
     letters = parking.rows(
@@ -234,11 +238,22 @@ def _settle(shard: Shard, sent: Sequence[Sent]) -> None:
     ctx.store.transact(work, "settle")
 
 
-def _held(shard: Shard, binding_ids: Sequence[str]) -> dict[str, echo.Fields]:
-    store = shard.ctx.store
-    with store.read() as conn:
-        rows = bulk.select_in(conn, target_state, "binding_id", binding_ids, ["binding_id", "fields"])
-    return {row.binding_id: store.open(target_state, row.binding_id, row.fields) for row in rows}
+def _refuse_taken(shard: Shard, sent: Sequence[Sent]) -> None:
+    """Where the vendor answered with an object that another golden record is bound to, a person must say who is who."""
+    answered: dict[str, list[Sent]] = {}
+    for each in sent:
+        if each.error is None and each.outcome.vendor_id and each.outcome.vendor_id != each.claimed.vendor_id:
+            key = object_id(shard.connection, shard.resource, each.outcome.vendor_id)
+            answered.setdefault(key, []).append(each)
+    with shard.ctx.store.read() as conn:
+        rows = bulk.select_in(conn, binding, "object_id", answered, ["id", "object_id"])
+    holders = {row.object_id: row.id for row in rows}
+    for key, claimants in answered.items():
+        for each in claimants:
+            if each.claimed.binding_id != holders.get(key, claimants[0].claimed.binding_id):
+                text = "the object it was written to belongs to another golden record"
+                each.outcome.error = Park(text, cause="bound_elsewhere", trace_id=each.claimed.trace_id)
+                each.outcome.vendor_id = None
 
 
 def _result(shard: Shard, sent: Sent, held: echo.Fields) -> Settled:

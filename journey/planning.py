@@ -215,7 +215,8 @@ class _Planner:
     def _detaches(self, seat: Any) -> bool:
         """The object is gone at the target and the route says to let it go."""
         state = self.scene.states.get(seat.id)
-        if state is None or state.present or self.route.on_missing_at_target != "detach":
+        ours = seat.vendor_id is None  # we took it away ourselves
+        if state is None or state.present or ours or self.route.on_missing_at_target != "detach":
             return False
         self.reseated.append(
             {"slot": "detached", "vendor_id": seat.vendor_id, "object_id": seat.object_id, "id": seat.id}
@@ -235,19 +236,19 @@ class _Planner:
 
     def _leave(self, row: Any, mark: Any, seat: Any, policy: str) -> None:
         state = self.scene.states.get(seat.id)
-        if policy == "keep" or state is None or not state.present or seat.vendor_id is None:
+        there = state is not None and state.present and seat.vendor_id is not None
+        unsettled = self.scene.unsettled.get(seat.id)  # what may have got there must leave, too
+        if policy == "keep" or not (there or unsettled):
             self.obsolete.append(seat.id)
             return
-        held = self.ctx.store.open(target_state, seat.id, state.fields)
-        fields = (
-            {name: None for name, known in held.items() if "sent" in known and not name.startswith("→")}
-            if policy == "clear"
-            else {}
-        )
+        held = self.ctx.store.open(target_state, seat.id, state.fields) if state is not None else {}
+        sent = {name for name, known in held.items() if "sent" in known} | (unsettled.fields if unsettled else set())
+        fields = {name: None for name in sorted(sent) if not name.startswith("→")} if policy == "clear" else {}
         if policy == "clear" and not fields:
             self.obsolete.append(seat.id)
             return
-        self.plans.append(self._plan(row, mark, seat.id, _ACTIONS[policy], fields, {}, {}, held, state.updated_at))
+        basis = state.updated_at if state is not None else 0
+        self.plans.append(self._plan(row, mark, seat.id, _ACTIONS[policy], fields, {}, {}, held, basis))
 
     def _upsert(self, row: Any, mark: Any, content: dict[str, Any], seat: Any | None) -> None:
         refs, wait_on = self._references(row.id)
@@ -256,6 +257,9 @@ class _Planner:
                 "missing parent", row.id
             )  # nobody releases it: it is planned again when the link resolves
         binding_id, held, basis, fresh = self._held(row, content, seat)
+        unsettled = self.scene.unsettled.get(binding_id, claims.Unsettled())
+        if unsettled.leaving:
+            held, fresh = {}, True
         try:
             rendered = self.part.render(content["data"])
         except Park as error:
@@ -263,7 +267,6 @@ class _Planner:
             plan.error, plan.basis = error, self._now if plan.retry else basis  # asked for again: another letter
             self._unless_refused(plan)
             return
-        unsettled = self.scene.unsettled.get(binding_id) or claims.Unsettled()
         unsure = unsettled.fields
         if held or unsure:
             fields = {name: value for name, value in rendered.items() if self._differs(name, value, held, unsure)}
@@ -319,6 +322,8 @@ class _Planner:
             state = self.scene.states.get(seat.id)
             if state is None:
                 return seat.id, {}, 0, True
+            if not state.present and seat.vendor_id is None:  # we took it away ourselves
+                return seat.id, {}, state.updated_at, True
             if not state.present and self.route.on_missing_at_target == "recreate":
                 self.reseated.append({"slot": seat.slot, "vendor_id": None, "object_id": None, "id": seat.id})
                 return seat.id, {}, state.updated_at, True

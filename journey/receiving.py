@@ -8,7 +8,9 @@ from typing import Any
 
 from sqlalchemy import select
 
+from connectors.base import Connector
 from journey import inbound
+from journey.classifying import Arrival
 from journey.context import Connections, Context
 from journey.counts import Counts
 from journey.syncs import Stream
@@ -121,7 +123,9 @@ def _land(ctx: Context, rows: Sequence[Any], counts: Counts) -> set[str]:
             counts.warn(f"{stream} has no active mapping; what its webhooks say is not used", len(each.receipts))
             continue
         try:
-            inbound.land_records(ctx, stream, each.records, counts, started_at=min(row.received_at for row in rows))
+            first = min(row.received_at for row in rows)
+            ties = inbound.land_records(ctx, stream, each.records, counts, started_at=first, how=_trusted(ctx, stream))
+            each.hints += [name for name in dict.fromkeys(ties) if name not in each.hints]
             for start in range(0, len(each.hints), _FETCH):
                 started = ctx.store.clock.now()
                 names = each.hints[start : start + _FETCH]
@@ -132,6 +136,12 @@ def _land(ctx: Context, rows: Sequence[Any], counts: Counts) -> set[str]:
             counts.warn(f"{stream}: {len(each.receipts)} webhooks could not be processed now ({error.cause})")
             waiting |= each.receipts
     return waiting
+
+
+def _trusted(ctx: Context, stream: Stream) -> Arrival:
+    """Of two versions with one time only the vendor knows the newer; where it cannot be asked, the last to arrive counts."""
+    connector = type(ctx.connections.open(stream.connection))
+    return Arrival.READ if getattr(connector, "fetch", None) is Connector.fetch else Arrival.PUSHED
 
 
 @dataclass(slots=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import Connection
 
 from dead_letter import parking
 from journey import echo
-from journey.sending import letter
+from journey.sending import held_fields, letter
 from journey.shard import Shard
 from kernel.clock import SECOND
 from kernel.errors import Park, ThroughlineError
@@ -16,9 +17,10 @@ from kernel.ledger import claims
 from kernel.ledger.claims import Claimed
 from kernel.ledger.settling import Settled, settle
 from kernel.ledger.states import State
-from kernel.records import SourceRecord
+from kernel.records import Action, SourceRecord
 
-_MOST_LOOKS = 8
+_LONGEST = 24 * 3600
+"""Seconds after the last send in which the vendor is asked; a person decides what could not be read until then."""
 
 
 def reconcile_unknown(shard: Shard) -> int:
@@ -38,37 +40,47 @@ def reconcile_unknown(shard: Shard) -> int:
         return 0
     try:
         found = shard.connector.find(shard.resource, [each.ext_key for each in claimed])
-        results = [_result(shard, each, found.get(each.ext_key, [])) for each in claimed]
+        held = held_fields(shard, [each.binding_id for each in claimed])
+        results = [_result(shard, each, found.get(each.ext_key, []), held.get(each.binding_id, {})) for each in claimed]
     except ThroughlineError as error:
         results = [_cannot_read(shard, each, error) for each in claimed]
     _write(shard, results)
     return len(claimed)
 
 
-def _result(shard: Shard, claimed: Claimed, hits: Sequence[SourceRecord]) -> Settled:
+def _result(shard: Shard, claimed: Claimed, hits: Sequence[SourceRecord], held: echo.Fields) -> Settled:
     now = shard.ctx.store.clock.now()
     if len(hits) > 1:
         text = f"{len(hits)} objects at the target carry this record's key"
         return Settled(claimed, State.CONFLICT, "several", cause="several_at_target", error=text)
+    leaving = claimed.action in (Action.DELETE, Action.ARCHIVE)
+    if not hits and leaving:
+        return Settled(claimed, State.APPLIED, "gone", fields={}, present=False)
+    if not hits and claimed.attempts >= shard.most_attempts:
+        return Settled(claimed, State.DEAD, "gave_up", cause="unanswered", error="no attempt was ever answered")
+    again: dict[str, Any] = {"not_before": now, "generation": claimed.generation + 1}
     if not hits:  # proven: the send did not land, and after the settle time it no longer can
-        return Settled(claimed, State.PLANNED, "missing", not_before=now, generation=claimed.generation + 1)
+        return Settled(claimed, State.PLANNED, "missing", **again)
     hit = hits[0]
+    if leaving or not _holds(shard, claimed, hit):
+        return Settled(claimed, State.PLANNED, "differs", vendor_id=hit.id, **again)
+    fields = echo.after_write(held, shard.part, claimed.body["fields"], hit.raw)
+    return Settled(claimed, State.APPLIED, "found", vendor_id=hit.id, fields=fields)
+
+
+def _holds(shard: Shard, claimed: Claimed, hit: SourceRecord) -> bool:
+    """Whether all we sent is there. What cannot be seen (a reference, a field not shown) is sent again, by id."""
     observed = shard.part.observe(hit.raw)
-    wanted = claimed.body["fields"]
-    if all(
-        name not in observed or observed[name] == value or shard.part.same(name, observed[name], value)
-        for name, value in wanted.items()
-    ):
-        fields = echo.after_write({}, shard.part, wanted, hit.raw)
-        return Settled(claimed, State.APPLIED, "found", vendor_id=hit.id, fields=fields)
-    return Settled(
-        claimed, State.PLANNED, "differs", vendor_id=hit.id, not_before=now, generation=claimed.generation + 1
+    return not claimed.body["refs"] and all(
+        (name in observed and (observed[name] == value or shard.part.same(name, observed[name], value)))
+        or (name not in observed and value is None)
+        for name, value in claimed.body["fields"].items()
     )
 
 
 def _cannot_read(shard: Shard, claimed: Claimed, error: ThroughlineError) -> Settled:
     now = shard.ctx.store.clock.now()
-    if claimed.attempts >= _MOST_LOOKS:
+    if claimed.sent_at < now - _LONGEST * SECOND:
         return Settled(claimed, State.DEAD, "unknown", cause="unknown_outcome", error=error.message)
     wait = int(shard.spec.settle.total_seconds() * SECOND)
     return Settled(claimed, State.UNKNOWN, "unreadable", cause=error.cause, error=error.message, not_before=now + wait)

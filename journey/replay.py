@@ -13,6 +13,7 @@ from sqlalchemy import Connection, select
 
 from dead_letter import parking
 from journey import inbound
+from journey.classifying import Arrival
 from journey.context import Context
 from journey.counts import Counts
 from journey.landing import mark_rows
@@ -81,7 +82,7 @@ def _versions(ctx: Context, rows: Sequence[Any], counts: Counts, done: Replayed)
     with ctx.store.write("replay.versions") as conn:
         _close(conn, ctx, stale, "superseded", "a newer version had landed; nothing was written")
     for stream, records in by_stream.items():
-        inbound.land_records(ctx, stream, records, counts, started_at=ctx.store.clock.now(), again=True)
+        inbound.land_records(ctx, stream, records, counts, started_at=ctx.store.clock.now(), how=Arrival.AGAIN)
     done.versions += len(current)
     done.superseded += len(stale)
 
@@ -91,9 +92,9 @@ def _deliveries(ctx: Context, rows: Sequence[Any], done: Replayed) -> None:
     with ctx.store.write("replay.deliveries") as conn:
         again = [row for row in rows if row.mode == "verbatim"]
         reopened = plans.reopen(conn, ctx.run_id, [row.about for row in again], ctx.store.clock.now())
-        _mark_goldens(ctx, conn, [row.about for row in rows if row.mode != "verbatim"])
+        _mark_goldens(ctx, conn, [row.about for row in rows if row.about not in reopened])
         lost = [row.id for row in again if row.about not in reopened]
-        _close(conn, ctx, lost, "superseded", "a newer write to the same object exists; nothing was written")
+        _close(conn, ctx, lost, "superseded", "the record has changed since; what it needs now is planned")
         _close(conn, ctx, [row.id for row in rows if row.id not in lost], "resolved", "replayed")
     done.deliveries += len(rows) - len(lost)
     done.superseded += len(lost)
@@ -118,7 +119,7 @@ def _close(conn: Connection, ctx: Context, ids: Sequence[str], state: str, reaso
 def remap(ctx: Context, stream: Stream, counts: Counts) -> None:
     """Map every stored object of a stream again from its raw payload, with today's mapping and without the vendor."""
     for records in _stored(ctx, stream):
-        inbound.land_records(ctx, stream, records, counts, started_at=ctx.store.clock.now(), again=True)
+        inbound.land_records(ctx, stream, records, counts, started_at=ctx.store.clock.now(), how=Arrival.AGAIN)
 
 
 def _stored(ctx: Context, stream: Stream) -> Iterator[list[SourceRecord]]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, func, or_, select
+from sqlalchemy import Connection, Select, case, func, or_, select
 
 from journey.context import Context
 from journey.counts import Counts
@@ -123,25 +123,30 @@ def _count_outbound(current: Run) -> None:
 
 
 def _ledger(conn: Connection, current: Run) -> Ledger:
-    """A sync's deliveries; of a run without a sync, those that it made itself."""
+    """A sync's deliveries; of a run without a sync, those that it made itself. One statement, so one moment of the ledger."""
     made = delivery.c.run_id == current.ctx.run_id
     mine, by_us, settled = made, made, made
     if current.sync is not None:
-        beside = _beside(conn, current)
+        beside = _beside(current)
         mine = delivery.c.sync == current.sync
         by_us, settled = delivery.c.run_id.in_(beside), delivery.c.settled_run.in_(beside)
-    count = select(func.count()).select_from(delivery)
-    pending = conn.execute(count.where(mine, delivery.c.state.in_(PENDING))).scalar() or 0
-    created = conn.execute(count.where(mine, by_us)).scalar() or 0
-    ended = select(delivery.c.state, func.count()).where(mine, settled, delivery.c.state.in_(ENDED))
-    return Ledger(pending, created, {row[0]: row[1] for row in conn.execute(ended.group_by(delivery.c.state)).all()})
+    kinds = (delivery.c.state, case((by_us, 1), else_=0), case((settled, 1), else_=0))
+    of_interest = or_(delivery.c.state.in_(PENDING), by_us, settled)
+    rows = conn.execute(select(*kinds, func.count()).where(mine, of_interest).group_by(*kinds)).all()
+    ended: dict[str, int] = {}
+    for state, _, is_settled, n in rows:
+        if is_settled and state in ENDED:
+            ended[state] = ended.get(state, 0) + n
+    pending = sum(row[3] for row in rows if row[0] in PENDING)
+    return Ledger(pending, sum(row[3] for row in rows if row[1]), ended)
 
 
-def _beside(conn: Connection, current: Run) -> list[str]:
+def _beside(current: Run) -> Select[Any]:
     """This run, and every run that went on at some moment of it."""
-    mine = select(run.c.started_at).where(run.c.id == current.ctx.run_id).scalar_subquery()
-    others = select(run.c.id).where(or_(run.c.state == "running", run.c.ended_at >= mine))
-    return [current.ctx.run_id, *conn.execute(others.where(run.c.id != current.ctx.run_id)).scalars()]
+    other = run.alias()
+    mine = select(other.c.started_at).where(other.c.id == current.ctx.run_id).scalar_subquery()
+    beside = or_(run.c.id == current.ctx.run_id, run.c.state == "running", run.c.ended_at >= mine)
+    return select(run.c.id).where(beside)
 
 
 def _finish(current: Run, error: str) -> None:

@@ -19,8 +19,8 @@ from kernel.ledger.claims import Claimed
 from kernel.ledger.settling import Settled
 from kernel.ledger.states import State
 from kernel.records import Action, WriteItem, WriteOutcome
-from kernel.store import Store
-from kernel.store.tables import delivery
+from kernel.store import Store, bulk
+from kernel.store.tables import delivery, target_state
 
 
 @dataclass(slots=True)
@@ -29,6 +29,7 @@ class Sent:
 
     claimed: Claimed
     outcome: WriteOutcome
+    left: bool = True  # a request was made; else the delivery is given back as it was
 
     @property
     def error(self) -> ThroughlineError | None:
@@ -40,13 +41,16 @@ def send(shard: Shard, claimed: Sequence[Claimed]) -> list[Sent]:
     """Send in batches of one action; after an error that stops the shard the rest is given back unsent."""
     sent: list[Sent] = []
     stopping: ThroughlineError | None = None
-    by_action = sorted(claimed, key=lambda each: each.action)
+    absent = [each for each in claimed if _is_absent(shard, each)]
+    nothing = Park("nothing was ever written there", cause="not_found")
+    sent += [Sent(each, WriteOutcome(error=nothing), left=False) for each in absent]
+    by_action = sorted((each for each in claimed if each not in absent), key=lambda each: each.action)
     for _, group in groupby(by_action, key=lambda each: each.action):
         items = list(group)
         for start in range(0, len(items), shard.spec.batch_size):
             part = items[start : start + shard.spec.batch_size]
             if stopping is not None:
-                sent += [Sent(each, WriteOutcome(error=stopping)) for each in part]
+                sent += [Sent(each, WriteOutcome(error=stopping), left=False) for each in part]
                 continue
             shard.lease.renew()
             results = _send(shard, part)
@@ -61,6 +65,12 @@ def send(shard: Shard, claimed: Sequence[Claimed]) -> list[Sent]:
                 None,
             )
     return sent
+
+
+def _is_absent(shard: Shard, claimed: Claimed) -> bool:
+    """To be taken away, and never got there: without a vendor id only an upsert by our key could address it."""
+    leaving = claimed.action in (Action.DELETE, Action.ARCHIVE)
+    return leaving and claimed.vendor_id is None and shard.spec.write_class is not WriteClass.UPSERT
 
 
 def _send(shard: Shard, part: Sequence[Claimed]) -> list[Sent]:
@@ -158,7 +168,7 @@ def applied(shard: Shard, sent: Sent, held: echo.Fields) -> Settled:
 
 def missing(sent: Sent) -> bool:
     """The vendor says that the object we address is not there (any more)."""
-    known = sent.claimed.vendor_id is not None
+    known = sent.claimed.vendor_id is not None or sent.claimed.action in (Action.DELETE, Action.ARCHIVE)
     return known and sent.error is not None and sent.error.fate is Fate.PARK and sent.error.cause == "not_found"
 
 
@@ -173,10 +183,13 @@ def failed(shard: Shard, sent: Sent, held: echo.Fields) -> Settled:
         "error": error.message,
         "status": sent.outcome.status,
         "request_id": sent.outcome.request_id or error.request_id,
+        "left": sent.left,
     }
     # Where an earlier send of the same was never answered, what is said of this one says nothing about that one.
-    again = State.UNKNOWN if claimed.doubtful else State.PLANNED
-    given_up = {**told, "cause": "unknown_outcome"} if claimed.doubtful else told
+    again, given_up, soonest = State.PLANNED, told, now
+    if claimed.doubtful:
+        again, given_up = State.UNKNOWN, {**told, "cause": "unknown_outcome"}
+        soonest = now + shard.patience(claimed.attempts, claimed.planned_at, now)
     if missing(sent) and claimed.action in (Action.DELETE, Action.ARCHIVE):
         return Settled(claimed, State.NO_OP, "gone already", fields={}, present=False, **told)
     if missing(sent):
@@ -186,14 +199,14 @@ def failed(shard: Shard, sent: Sent, held: echo.Fields) -> Settled:
     if error.fate is Fate.UNKNOWN:
         return _unknown(shard, claimed, now, told)
     if isinstance(error, RetryAt):
-        return Settled(claimed, again, "later", not_before=error.at, **told)
+        return Settled(claimed, again, "later", not_before=max(soonest, error.at), **told)
     if error.fate is Fate.RETRY:
         if claimed.attempts >= shard.most_attempts:
             return Settled(claimed, State.DEAD, "gave_up", not_before=now, **given_up)
         after = error.after if isinstance(error, Retry) else None
         wait = int(after * SECOND) if after else shard.scheduled(claimed.attempts) or backoff(claimed.attempts)
-        return Settled(claimed, again, "retry", not_before=now + wait, **told)
-    return Settled(claimed, again, "stopped", not_before=now, **told)
+        return Settled(claimed, again, "retry", not_before=max(soonest, now + wait), **told)
+    return Settled(claimed, again, "stopped", not_before=soonest, **told)
 
 
 def _unknown(shard: Shard, claimed: Claimed, now: int, told: dict[str, Any]) -> Settled:
@@ -207,6 +220,14 @@ def _unknown(shard: Shard, claimed: Claimed, now: int, told: dict[str, Any]) -> 
     if claimed.attempts >= shard.most_attempts and not asks:
         return Settled(claimed, State.DEAD, "unknown", **waits, **{**told, "cause": "unknown_outcome"})
     return Settled(claimed, State.UNKNOWN, "unknown", **waits, **told)
+
+
+def held_fields(shard: Shard, binding_ids: Sequence[str]) -> dict[str, echo.Fields]:
+    """The target states of bindings, by their ids."""
+    store = shard.ctx.store
+    with store.read() as conn:
+        rows = bulk.select_in(conn, target_state, "binding_id", binding_ids, ["binding_id", "fields"])
+    return {row.binding_id: store.open(target_state, row.binding_id, row.fields) for row in rows}
 
 
 def observed_objects(shard: Shard, sent: Sequence[Sent]) -> list[dict[str, Any]]:

@@ -162,6 +162,12 @@ _VENDOR = (
         "Detach the binding, or bind the object it became; then replay.",
     ),
     Cause(
+        "read_only",
+        "send",
+        "The write names a field that nobody may write at the vendor; nothing was sent.",
+        "Take the field off the mapping's way out (`direction: in`), activate it, and replay.",
+    ),
+    Cause(
         "refused",
         "vendor",
         "The vendor's own rules refuse this record; the field is named where the vendor names it.",
@@ -284,6 +290,12 @@ _JOURNEY = (
         "plan",
         "A record that this one must refer to never got an id at the target.",
         "Find out why the parent is not there (its own dead letter, its route's `when:`), then replay; or take it out of `requires:`.",
+    ),
+    Cause(
+        "bound_elsewhere",
+        "send",
+        "The vendor wrote to an object that another golden record is bound to: it holds two of our records for one.",
+        "Merge the two golden records (`throughline identity merge`), or part the objects at the vendor; then replay with --mode remap.",
     ),
     Cause(
         "unknown_outcome",

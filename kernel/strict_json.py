@@ -36,7 +36,7 @@ def loads(text: bytes, *, depth: int = DEPTH, parts: int = PARTS) -> Any:
 
 def _require_shallow(value: Any, depth: int) -> None:
     level = [value]
-    for _ in range(depth + 1):
+    for _ in range(depth):
         level = [inner for each in level for inner in _inner(each) if isinstance(inner, dict | list)]
         if not level:
             return

@@ -37,6 +37,7 @@ class Written:
     adopts: bool = False  # … and then the object that has it becomes ours, if no other key of ours is in it
     parent: tuple[str, str] = ("", "")  # a reference, and the resource it is practised with
     calls: int = 3  # requests that a full batch may cost
+    alone: bool = False  # each item goes in a request of its own
 
 
 class Practice:
@@ -62,9 +63,11 @@ class Practice:
     links: ClassVar[Mapping[str, str]] = {}
     """Reference → where the vendor's object holds the other's id."""
     writing: ClassVar[tuple[str, str]] = ("POST", "")
-    """Method and path (a regular expression) of the request that writes one item."""
+    """Method and path (a regular expression) of the request that writes one new RESOURCE."""
     reading: ClassVar[tuple[str, str]] = ("*", ".*")
     """Method and path of the requests that read `main`'s pages."""
+    answers: ClassVar[bool] = True
+    """Answers have a content that says what became of a write; otherwise a status says all."""
     spoils: ClassVar[tuple[str, ...]] = ()
     """Fault kinds the simulator acts out itself: partial, wrong_length."""
     credential: ClassVar[str] = "token"
@@ -123,6 +126,10 @@ class Practice:
     def add_field(self, resource: str) -> tuple[str, str, Sequence[str]]:
         """Add a field as an admin would: its name as discovered, type and choices; ("", "", ()) where nobody can."""
         return "", "", ()
+
+    def writes(self, resource: str) -> tuple[str, str]:
+        """Method and path of the request that writes one new item."""
+        return self.writing[0], self.writing[1].replace("RESOURCE", resource)
 
     # objects ----------------------------------------------------------------------------------------------------------
     def fresh(self, resource: str, n: int) -> Json:
@@ -202,6 +209,10 @@ class Practice:
     def sign(self, url: str, body: bytes, secret: str = SECRET) -> dict[str, str]:
         """The headers of a webhook with any body."""
         return dict(self.sim.sign({"id": "hook_x", "url": url, "secret": secret}, body))
+
+    def handshake(self) -> tuple[str, Post] | None:
+        """Method and content of the request by which the vendor asks whether we are there; None where it does not."""
+        return None
 
     def now(self) -> int:
         """The vendor's clock (an instant)."""

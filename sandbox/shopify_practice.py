@@ -28,7 +28,7 @@ class ShopifyPractice(Practice):
             {"firstName": "Eve"}, "note", {"email": "no-address-{n}"}, {"firstName": "x" * 256}, taken="email"),
         "products": Written(
             {"title": "Chair {n}", "handle": "chair-{n}", "vendor": "Acme", "productType": "seat", "status": "ACTIVE", "tags": ["a"]},
-            {"title": "Stool"}, "vendor", {"title": ""}, {}, {"status": "NO_SUCH_STATUS"}, taken="handle"),
+            {"title": "Stool"}, "productType", {"title": ""}, {}, {"status": "NO_SUCH_STATUS"}, taken="handle"),
     }  # fmt: skip
 
     def settings(self) -> Json:

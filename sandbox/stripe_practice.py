@@ -39,6 +39,7 @@ class StripePractice(Practice):
             clear="phone",
             refused={"email": "no-address-{n}"},
             too_long={"metadata.tier": "x" * 501},
+            alone=True,
         )
     }
 

@@ -19,6 +19,7 @@ class WebFormPractice(Practice):
     system = "web_form"
     main = "submissions"
     scopes = False
+    anonymous = True
     clock = 0
     """The instant the kit holds; set by it."""
 
@@ -32,9 +33,13 @@ class WebFormPractice(Practice):
         bodies = [json.dumps(one).encode() for one in told]
         return [(URL, body, {"Content-Type": "application/json", **self.sign(URL, body)}) for body in bodies]
 
+    def handshake(self) -> tuple[str, Post] | None:
+        """A browser's preflight."""
+        return "OPTIONS", (URL, b"", {"Origin": "https://www.example.com"})
+
     def sign(self, url: str, body: bytes, secret: str = SECRET) -> dict[str, str]:
         """Base64 HMAC-SHA256 of id, time and body."""
-        id, stamp = "msg_1", str(self.clock // 1_000_000)
+        id, stamp = f"msg_{hashlib.sha256(body).hexdigest()[:12]}", str(self.clock // 1_000_000)
         key = base64.b64decode(secret.removeprefix("whsec_"))
         mac = hmac.new(key, f"{id}.{stamp}.".encode() + body, hashlib.sha256).digest()
         signature = "v1," + base64.b64encode(mac).decode()

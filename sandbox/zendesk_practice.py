@@ -22,7 +22,7 @@ class ZendeskPractice(Practice):
     secret = "webhook_secrets"
     keyed = "external_id"
     links: ClassVar[Mapping[str, str]] = {"organization": "organization_id", "requester": "requester_id"}
-    writing = ("POST", r"^/api/v2/users")
+    writing = ("POST", r"^/api/v2/RESOURCE")
     reading = ("GET", r"/incremental/users/cursor")
     edit: ClassVar[Mapping[str, str]] = {"users": "name", "organizations": "name", "tickets": "subject"}
     written: ClassVar[Mapping[str, Written]] = {
@@ -34,7 +34,7 @@ class ZendeskPractice(Practice):
             {"name": ""}, {}, {}, "name", calls=6),
         "tickets": Written(
             {"subject": "Ticket {n}", "description": "It broke", "priority": "high", "status": "open"}, {"subject": "Other"}, "priority",
-            {"type": "no-such-type"}, {}, {"priority": "no-such-priority"}, parent=_ORGANIZATION, calls=20),
+            {"type": "no-such-type"}, {}, {"priority": "no-such-priority"}, parent=_ORGANIZATION, calls=20, alone=True),
     }  # fmt: skip
 
     def settings(self) -> Json:

@@ -13,11 +13,12 @@ from typing import Any, ClassVar, cast
 
 from connectors.auth import BearerAuth, Token, TokenAuth
 from connectors.base import Connector, Resource
+from connectors.batches import refusing
 from connectors.budget import Limit
 from connectors.http import Answer, Http, PageGuard
 from connectors.hubspot.api import Crm
 from connectors.hubspot.reading import Reader
-from connectors.hubspot.schema import BATCH, PROPERTIES, REQUIRED, RESOURCES, VERDICTS, source_record
+from connectors.hubspot.schema import BATCH, PROPERTIES, READ_ONLY, REQUIRED, RESOURCES, VERDICTS, source_record
 from connectors.hubspot.settings import Settings
 from connectors.hubspot.webhook import delivered
 from connectors.hubspot.writing import Writer
@@ -55,6 +56,16 @@ class HubSpot(Connector):
     Settings = Settings
     resources: ClassVar[Mapping[str, Resource]] = RESOURCES
     limits = (Limit(100, 10.0),)
+    setup = (
+        "Settings → Integrations → Private Apps: create an app with the scopes below, and take its access token.",
+        "Per object type, a single-line text property `throughline_key` that requires unique values.",
+        "For webhooks: the app's client secret, and subscriptions to the object types that are read.",
+    )
+    permissions = tuple(
+        scope
+        for name in PROPERTIES
+        for scope in (f"crm.objects.{name}.read", f"crm.objects.{name}.write", f"crm.schemas.{name}.read")
+    )
 
     def __init__(self, settings: Any, http: Http) -> None:
         """See `connectors.open_connector`."""
@@ -96,6 +107,10 @@ class HubSpot(Connector):
             return self._owners(since or {})
         return self._reader(resource).pages(since, window)
 
+    def key_path(self, resource: str) -> tuple[str, ...]:
+        """Where an object that was read carries our key."""
+        return ("properties", self.settings.key_property)
+
     def fetch(self, resource: str, ids: Sequence[str]) -> list[SourceRecord]:
         """Objects by id; one that HubSpot merged away comes back as a tombstone beside its survivor."""
         if resource == "owners":
@@ -105,7 +120,8 @@ class HubSpot(Connector):
             wanted = list(dict.fromkeys(ids[start : start + BATCH]))
             there, _ = self._reader(resource).fetch(wanted)
             known = {record.id: record for record in there}
-            found += [known.pop(one, None) or SourceRecord(id=one, raw={"id": one}, deleted=True) for one in wanted]
+            gone = {one: SourceRecord(id=one, raw={"id": one}, deleted=True) for one in wanted if one not in known}
+            found += [gone[one] if one in gone else known.pop(one) for one in wanted]
             found += known.values()  # survivors of a merge, under ids that nobody asked for
         return found
 
@@ -113,7 +129,8 @@ class HubSpot(Connector):
         """Upsert by our key, update by id, archive, associate; at most 100 items of one action."""
         if self.declared(resource).write is None:
             return super().write(resource, batch)
-        return Writer(self._crm, self.http, resource, self.settings.key_property).write(batch)
+        writer = Writer(self._crm, self.http, resource, self.settings.key_property)
+        return refusing(READ_ONLY, batch, writer.write)
 
     def find(self, resource: str, ext_keys: Sequence[str]) -> dict[str, list[SourceRecord]]:
         """By our unique property through batch/read, which does not lag as the search index does."""

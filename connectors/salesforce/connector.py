@@ -13,6 +13,7 @@ from typing import Any, ClassVar, cast
 
 from connectors.auth import BearerAuth, Token, TokenAuth
 from connectors.base import Connector, Resource
+from connectors.batches import refusing
 from connectors.http import Answer, Http
 from connectors.oauth import fetch_token
 from connectors.salesforce.api import Org
@@ -43,6 +44,12 @@ class Salesforce(Connector):
     system = "salesforce"
     Settings = Settings
     resources: ClassVar[Mapping[str, Resource]] = RESOURCES
+    setup = (
+        "Setup → App Manager: a connected app with the client credentials flow, run as an integration user.",
+        "Per written object, a text field `Throughline_Key__c`: External ID, Unique, visible to that user.",
+        "A permission set for that user with the permissions below.",
+    )
+    permissions = ("API Enabled", "Read, Create, Edit, Delete on each written object", "Read on User")
 
     def __init__(self, settings: Any, http: Http) -> None:
         """See `connectors.open_connector`."""
@@ -93,6 +100,10 @@ class Salesforce(Connector):
         reader = Reader(self._org, resource, fields, settings.lookback, self.http.clock, self.http.connection)
         return reader.pages(since, window)
 
+    def key_path(self, resource: str) -> tuple[str, ...]:
+        """Where an object that was read carries our key."""
+        return (self.settings.key_field,)
+
     def fetch(self, resource: str, ids: Sequence[str]) -> list[SourceRecord]:
         """Records by id; one that is not there comes back as a tombstone."""
         found: list[SourceRecord] = []
@@ -110,8 +121,12 @@ class Salesforce(Connector):
         """Upsert by our key, update by id, delete; at most 200 items of one action."""
         if self.declared(resource).write is None:
             return super().write(resource, batch)
-        fields = self._fields(resource) if self.settings.read_back else []
-        return Writer(self._org, self.http, resource, self.settings.key_field, fields).write(batch)
+
+        def send(rest: Sequence[WriteItem]) -> list[WriteOutcome]:
+            fields = self._fields(resource) if self.settings.read_back else []
+            return Writer(self._org, self.http, resource, self.settings.key_field, fields).write(rest)
+
+        return refusing(READ_ONLY, batch, send)
 
     def find(self, resource: str, ext_keys: Sequence[str]) -> dict[str, list[SourceRecord]]:
         """By our external id; SOQL reads the database itself, it does not lag."""

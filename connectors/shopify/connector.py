@@ -10,6 +10,7 @@ from pydantic import SecretStr, model_validator
 
 from connectors.auth import HeaderAuth
 from connectors.base import Connector, ConnectorSettings, Deletes, Resource, WriteClass, WriteSpec
+from connectors.batches import refusing
 from connectors.http import Http, PageGuard
 from connectors.shopify import documents, hooks
 from connectors.shopify.checking import check, fields_of
@@ -90,6 +91,12 @@ class Shopify(Connector):
     """Customers and products both ways, orders (with lines and refunds) as a source."""
 
     system = "shopify"
+    setup = (
+        "Settings → Apps and sales channels → Develop apps: an app with the scopes below; take its Admin API token.",
+        "Settings → Custom data: for customers and products, a definition `throughline.ext_key` of the type ID.",
+        "For webhooks: the app's client secret, and subscriptions to the topics of what is read.",
+    )
+    permissions = tuple(dict.fromkeys(scope for shape in SHAPES.values() for scope in shape.scopes))
     Settings = ShopifySettings
     resources: ClassVar = {
         "customers": _resource(
@@ -151,6 +158,10 @@ class Shopify(Connector):
             if last:
                 return
 
+    def key_path(self, resource: str) -> tuple[str, ...]:
+        """Where an object that was read carries our key."""
+        return ("metafields", self.settings.key_namespace, self.settings.key_name)
+
     def fetch(self, resource: str, ids: Sequence[str]) -> list[SourceRecord]:
         """By global id, whatever the search index holds."""
         shape = self._shape(resource)
@@ -158,9 +169,10 @@ class Shopify(Connector):
 
     def write(self, resource: str, batch: Sequence[WriteItem]) -> list[WriteOutcome]:
         """customerSet or productSet by custom id, or by id once that is known; customerDelete, productDelete."""
-        if self.resources[resource].write is None:
+        shape, spec = self._shape(resource), self.resources[resource].write
+        if spec is None:
             raise Stop(f"shopify cannot write {resource}")
-        return self._writer.write(self._shape(resource), batch)
+        return refusing(spec.read_only, batch, lambda rest: self._writer.write(shape, rest))
 
     def find(self, resource: str, ext_keys: Sequence[str]) -> dict[str, list[SourceRecord]]:
         """By custom id."""

@@ -7,6 +7,7 @@ for and the bucket's state. A spent bucket answers 200 with the code THROTTLED a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -16,16 +17,32 @@ from kernel.clock import SECOND, Clock
 from kernel.errors import Fate, Stop
 from kernel.records import Json
 
+_MAYBE = ("INTERNAL_SERVER_ERROR", "TIMEOUT")
+_MUTATION = re.compile(r"[msxd]\d+")  # our aliases of mutations
 TOO_LARGE = Verdict(Fate.PARK, "too_large")
 WRONG_QUERY = Verdict(Fate.STOP, "wrong_request")
 
 
 def codes_of(body: Any) -> Iterable[str]:
     """The codes of the top-level errors; a locked or frozen shop answers `errors` as a plain text."""
+    errors = _errors(body)
+    data = body.get("data") if isinstance(body, dict) else None
+    partly = isinstance(data, dict) and any(told is not None for told in data.values())
+    codes = [(str((error.get("extensions") or {}).get("code") or ""), error.get("path") or [""]) for error in errors]
+    # What became of one mutation of several is told by its own outcome; see `alias_errors`.
+    return [code for code, path in codes if not (partly and code in _MAYBE and _MUTATION.fullmatch(str(path[0])))]
+
+
+def field_of(body: Any) -> str:
+    """The field whose value does not fit its type."""
+    problems = ((error.get("extensions") or {}).get("problems") or () for error in _errors(body))
+    paths = (problem.get("path") or () for told in problems for problem in told)
+    return next((".".join(map(str, path)) for path in paths if path), "")
+
+
+def _errors(body: Any) -> list[Json]:
     errors = body.get("errors") if isinstance(body, dict) else None
-    if not isinstance(errors, list):
-        return []
-    return [str((error.get("extensions") or {}).get("code") or "") for error in errors if isinstance(error, dict)]
+    return [error for error in errors if isinstance(error, dict)] if isinstance(errors, list) else []
 
 
 def cost_wait(body: Any) -> float | None:
@@ -57,6 +74,7 @@ VERDICTS: Verdicts = DEFAULT_VERDICTS.but(
         "undefinedField": WRONG_QUERY,  # the pinned API version and our documents disagree
     },
     codes=codes_of,
+    field=field_of,
     body_wait=cost_wait,
     inside_success=True,
 )

@@ -17,6 +17,7 @@ from pydantic import SecretStr
 
 from connectors.auth import BearerAuth
 from connectors.base import Connector, ConnectorSettings, Limit, Resource
+from connectors.batches import refusing
 from connectors.http import Answer, Http
 from connectors.stripe.api import VERDICTS, Api, Moved, object_path
 from connectors.stripe.fields import declared_fields
@@ -64,6 +65,11 @@ class Stripe(Connector):
     resources: ClassVar[Mapping[str, Resource]] = RESOURCES
     # 25 a second per endpoint, live and sandbox (docs.stripe.com/rate-limits).
     limits: ClassVar[Sequence[Limit]] = (Limit(25, 1.0),)
+    setup = (
+        "In the Dashboard, Developers → API keys: create a restricted key with the permissions below.",
+        "For webhooks, Developers → Webhooks: add an endpoint, and take its signing secret (whsec_…).",
+    )
+    permissions = ("Customers: write", "Events: read", *(f"{name}: read" for name in TYPES if name != "customers"))
 
     def __init__(self, settings: StripeSettings, http: Http) -> None:
         super().__init__(settings, http)
@@ -174,10 +180,11 @@ class Stripe(Connector):
     # writing ----------------------------------------------------------------------------------------------------------
     def write(self, resource: str, batch: Sequence[WriteItem]) -> list[WriteOutcome]:
         """Customers, one request each; Stripe replays its first answer to a repeated idempotency key for 24 h."""
-        if RESOURCES[resource].write is None:
+        spec = self.declared(resource).write
+        if spec is None:
             raise Stop(f"stripe: {resource} cannot be written", cause="not_writable")
         send = self._deleted if batch and batch[0].action is Action.DELETE else self._upserted
-        return [_outcome(send, item) for item in batch]
+        return refusing(spec.read_only, batch, lambda rest: [_outcome(send, item) for item in rest])
 
     def _upserted(self, item: WriteItem) -> WriteOutcome:
         path = _CUSTOMERS.path if item.vendor_id is None else object_path(_CUSTOMERS.path, item.vendor_id)

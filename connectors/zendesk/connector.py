@@ -10,6 +10,7 @@ from pydantic import SecretStr, model_validator
 
 from connectors.auth import Auth, BasicAuth, BearerAuth
 from connectors.base import Connector, ConnectorSettings, Deletes, Resource, WriteClass, WriteSpec
+from connectors.batches import refusing
 from connectors.budget import Limit
 from connectors.http import Http
 from connectors.webhook import revealed
@@ -96,6 +97,11 @@ class Zendesk(Connector):
     system = "zendesk"
     Settings = ZendeskSettings
     limits: ClassVar = (Limit(400, 60.0),)
+    setup = (
+        "Admin Center → Apps and integrations → APIs: an API token of an admin, or an OAuth client's token.",
+        "For webhooks, Admin Center → Webhooks: subscribe to the events, and take the signing secret.",
+    )
+    permissions = ("role admin (incremental exports)", "read", "write")
     resources: ClassVar = {
         "users": _resource(
             "users", ("last_login_at", "last_active", "permanently_deleted"), _by_external_id("users", Action.ARCHIVE)
@@ -152,7 +158,8 @@ class Zendesk(Connector):
 
     def write(self, resource: str, batch: Sequence[WriteItem]) -> list[WriteOutcome]:
         """Create or update by external_id or id; tickets under an idempotency key."""
-        return self._writer.write(self._kind(resource), batch)
+        kind = self._kind(resource)
+        return refusing(kind.read_only, batch, lambda rest: self._writer.write(kind, rest))
 
     def find(self, resource: str, ext_keys: Sequence[str]) -> dict[str, list[SourceRecord]]:
         """By external_id, not through the search index."""

@@ -158,7 +158,7 @@ class Writer:
             return dict.fromkeys(places, error)
         if len(results) != len(places):
             return dict.fromkeys(places, Unknown("the job has another number of results", cause="wrong_length"))
-        refusals = {place: _job_error(told) for place, told in zip(places, results, strict=True)}
+        refusals = {place: _job_error(kind, told) for place, told in zip(places, results, strict=True)}
         return {place: refusal for place, refusal in refusals.items() if refusal is not None}
 
     def _read_back(
@@ -277,8 +277,8 @@ def _not_sent(error: ThroughlineError) -> ThroughlineError:
     return Retry(f"not sent: {error.message}", cause=error.cause) if isinstance(error, Stop) else error
 
 
-def _job_error(result: Json) -> ThroughlineError | None:
-    """A failed item of a job. Its prose may quote values, so only its code is told."""
+def _job_error(kind: Kind, result: Json) -> ThroughlineError | None:
+    """A failed item of a job. Its prose may quote values, so only its code and a known field are told."""
     code = str(result.get("error") or "")
     if not code and result.get("status") != "Failed" and result.get("success") is not False:
         return None
@@ -286,4 +286,7 @@ def _job_error(result: Json) -> ThroughlineError | None:
     taken = "already" in prose or "taken" in prose
     if code in ("JobTooManyRequests", "DatabaseConflict"):
         return Retry(f"Zendesk did not get to it: {code}", cause="locked")
-    return Park(f"Zendesk refused it: {code or 'Failed'}", cause="conflict" if taken else "refused")
+    label = prose.partition(":")[0].strip().replace(" ", "_")
+    field = label if label in kind.standard else ""
+    told = f"Zendesk refused {field or 'it'}: {code or 'Failed'}"
+    return Park(told, cause="conflict" if taken else "refused", field=field)

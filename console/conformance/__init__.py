@@ -1,5 +1,7 @@
 """The conformance kit: what every connector is held to, against its simulator, over loopback HTTP."""
 
-from console.conformance.running import Report, cases, run_case, run_system
+from console.conformance.checks import STATES, Report, Result
+from console.conformance.reference import draw
+from console.conformance.running import run_system
 
-__all__ = ["Report", "cases", "run_case", "run_system"]
+__all__ = ["STATES", "Report", "Result", "draw", "run_system"]

@@ -95,9 +95,12 @@ class Case:
         return f"{self.check}[{self.resource}]" if self.resource else self.check
 
 
+STATES = ("passed", "failed", "not here")
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of a case: passed, failed or not here; `told` says why."""
+    """What became of a case: one of STATES; `told` says why."""
 
     case: Case
     state: str

@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 from connectors import connector_for
-from connectors.base import Resource
-from console.conformance import reaching, streams  # their checks register when they are imported
+from console.conformance import (
+    doubt,
+    mapped,
+    reaching,
+    receiving,
+    reference,
+    refusals,
+    secrecy,
+    streams,
+    trouble,
+    writing,
+)  # their checks register when they are imported
 from console.conformance.checks import CHECKS, Case, Check, NotHere, Report, Result, Unmet
 from console.conformance.ground import Ground, grounds
 from kernel.errors import ThroughlineError
 
-GROUPS = (reaching, streams)
+GROUPS = (reaching, streams, writing, refusals, doubt, trouble, receiving, secrecy, mapped, reference)
 
 
 def cases(system: str) -> list[Case]:
     """Everything a system is checked for."""
-    resources = _resources(system)
+    resources = connector_for(system).resources
+    if not resources:  # told by a connection only
+        with grounds(system) as ground:
+            resources = ground.resources
     readable = [name for name, one in resources.items() if one.readable]
     writable = [name for name, one in resources.items() if one.write is not None]
     of = {"system": [""], "readable": readable, "writable": writable, "mapped": list(resources)}
@@ -33,11 +45,11 @@ def run_case(ground: Ground, case: Case) -> Result:
     return Result(case, state, told, time.perf_counter() - started)
 
 
-def run_system(system: str, on_result: Callable[[Result], None] | None = None, **options: Any) -> Report:
-    """Every case of a system; `on_result` hears of each as it ends."""
+def run_system(system: str, on_result: Callable[[Result], None] | None = None, *, only: str = "") -> Report:
+    """Every case of a system whose name holds `only`; `on_result` hears of each as it ends."""
     results = []
-    with grounds(system, **options) as ground:
-        for case in cases(system):
+    with grounds(system) as ground:
+        for case in [case for case in cases(system) if only in str(case)]:
             results.append(run_case(ground, case))
             if on_result is not None:
                 on_result(results[-1])
@@ -56,12 +68,3 @@ def _outcome(ground: Ground, check: Check, resource: str) -> tuple[str, str]:
     except Exception as error:
         return "failed", f"{type(error).__name__}: {error}"
     return "passed", ""
-
-
-def _resources(system: str) -> Mapping[str, Resource]:
-    """The declared resources; those of a practised connection where the class has none of its own."""
-    declared = connector_for(system).resources
-    if declared:
-        return declared
-    with grounds(system) as ground:
-        return ground.resources

@@ -32,6 +32,12 @@ CURES = {
 }
 """By connection, resource and cause: the correction that cures one of the demo's letters, and why it is right."""
 
+_WAITS = {
+    "WAITING": "waits for a record whose own write needs a person",
+    "PLANNED": "is due; run again",
+    "UNKNOWN": "was never answered; the next run finds out or sends it again",
+}
+
 
 def tell(screen: Screen, opened: Desk, syncs: list[Told], url: str, seconds: float, *, elsewhere: bool) -> None:
     """Print everything, or the one JSON line. `elsewhere`: HOME was given by option, so commands must name it."""
@@ -82,7 +88,7 @@ def _tell_waiting(screen: Screen, opened: Desk) -> None:
     waiting = overview.overview(opened.store, 0)["pending"]
     for each in waiting:
         target = f"{each['connection']}.{each['resource']}"
-        screen.say(f"{each['deliveries']} pending: {target} waits for a record whose own write needs a person.", "dim")
+        screen.say(f"{each['deliveries']} pending: {target} {_WAITS.get(each['state'], each['state'])}", "dim")
 
 
 def _tell_customer(screen: Screen, story: tracing.Story, command: str) -> None:

@@ -7,8 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from connectors import find_connectors
+from connectors import connector_for, find_connectors
 from connectors.base import Connector, Resource
+from console.conformance import STATES, Report, Result, draw, run_system
+from console.exits import Exit
 from console.rendering import Screen, table
 from console.scaffolding import scaffold
 from console.verb import Json, verb
@@ -65,6 +67,68 @@ def _setting(name: str, field: Any) -> dict[str, Any]:
     secret = "Secret" in kind
     default = None if field.is_required() or secret else field.default
     return {"name": name, "required": field.is_required(), "secret": secret, "default": default}
+
+
+@app.command("test")
+@verb
+def held_to_the_kit(
+    screen: Screen,
+    name: Annotated[str, typer.Argument(help="The system, as `connector list` names it.")],
+    only: Annotated[
+        str, typer.Option("--only", help="Checks whose name holds this, such as `write.` or `read.ties`.")
+    ] = "",
+    json: Json = False,
+) -> Exit:
+    """Hold a connector to the conformance kit, against its simulator; exit 1 when a check fails."""
+    connector_for(name)
+
+    def told(result: Result) -> None:
+        if result.state == "failed":
+            screen.note(f"{result.case}: {result.told}", "red")
+
+    report = run_system(name, told, only=only)
+    screen.answer(_report(report))
+    groups: dict[str, list[Result]] = {}
+    for result in report.results:
+        groups.setdefault(result.case.check.partition(".")[0], []).append(result)
+    rows = [
+        [name, *(sum(one.state == state for one in found) for state in STATES), _why(found)]
+        for name, found in groups.items()
+    ]
+    screen.show(table(["checks", *STATES, "what failed"], rows))
+    told_counts = ", ".join(f"{report.count(state)} {state}" for state in STATES)
+    screen.say(f"{name}: {told_counts}", "green" if report.ok else "red")
+    return Exit.OK if report.ok else Exit.FINDINGS
+
+
+def _why(results: list[Result]) -> str:
+    return "; ".join(str(one.case) for one in results if one.state == "failed")
+
+
+def _report(report: Report) -> dict[str, Any]:
+    return {
+        "system": report.system,
+        "ok": report.ok,
+        **{state.replace(" ", "_"): report.count(state) for state in STATES},
+        "checks": [
+            {"check": one.case.check, "resource": one.case.resource, "state": one.state, "told": one.told}
+            for one in report.results
+        ],
+    }
+
+
+@app.command("page")
+@verb
+def page(
+    screen: Screen,
+    name: Annotated[str, typer.Argument(help="The system, as `connector list` names it.")],
+    json: Json = False,
+) -> None:
+    """Draw a connector's reference page from what it declares."""
+    connector_for(name)
+    path = str(draw(name))
+    screen.answer({"system": name, "file": path})
+    screen.say(path)
 
 
 @app.command("new")

@@ -1,8 +1,9 @@
-"""`throughline dead-letters`: list, groups, show, edit, replay, discard."""
+"""`throughline dead-letters`: list, groups, show, export, edit, replay, discard."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any
 
 import orjson
@@ -10,13 +11,15 @@ import typer
 
 from console.exits import Exit, Usage
 from console.masking import Masker
-from console.opening import Desk, desk, person
+from console.opening import Desk, desk, person, unknown
 from console.rendering import Screen, short, table
 from console.verb import By, Json, ShowValues, Why, Yes, verb
 from dead_letter import deciding, inspecting
 from dead_letter.deciding import Mode
 from dead_letter.inspecting import Filter
-from journey import aftermath
+from journey import aftermath, rejects
+from journey.context import parse_stream
+from kernel import audit
 from kernel.errors import BadSetting
 
 app = typer.Typer(
@@ -44,6 +47,7 @@ def list_(
     stage: Stage = "",
     trace: Trace = "",
     limit: Annotated[int, typer.Option("--limit", min=1, help="The newest so many.")] = 50,
+    only_ids: Annotated[bool, typer.Option("--ids", help="Only their ids, one a line: for other commands.")] = False,
     json: Json = False,
 ) -> Exit:
     """The newest letters, without what they hold."""
@@ -51,6 +55,10 @@ def list_(
     with desk(screen) as opened:
         letters, total = inspecting.listed(opened.store, wanted, limit), inspecting.count(opened.store, wanted)
         screen.answer({"dead_letters": letters, "total": total})
+        if only_ids:
+            for each in letters:
+                screen.say(each["id"])
+            return _findings(wanted, total)
         names = ["id", "cause", "field", "connection", "resource", "stage", "state", "last_at", "message"]
         screen.show(table(names, [[each[name] for name in names] for each in letters]))
         screen.say(f"{len(letters)} of {total}")
@@ -79,6 +87,27 @@ def groups(
             place = f"--cause {group.cause} --connection {group.connection} --resource {group.resource}"
             screen.say(f"once cured: throughline dead-letters replay {place} --mode remap", "dim")
         return _findings(wanted, sum(group.letters for group in found))
+
+
+@app.command("export")
+@verb
+def export(
+    screen: Screen,
+    stream: Annotated[str, typer.Argument(metavar="STREAM", help="connection.resource of a file import.")],
+    out: Annotated[Path, typer.Argument(metavar="FILE", help="The CSV file to write.", dir_okay=False)],
+    by: By = "",
+    json: Json = False,
+) -> None:
+    """Write the open letters of a file import back as CSV, each row with its line, why, cause and trace id. Goes on record."""
+    wanted = parse_stream(stream)
+    with desk(screen) as opened:
+        if wanted.connection not in opened.described:
+            raise unknown("connection", wanted.connection, opened.described)
+        written = rejects.write(opened.store, wanted.connection, wanted.resource, out)
+        with opened.store.write() as conn:
+            audit.record(conn, opened.store, person(by), "exported dead letters", str(wanted), "")
+        screen.answer({"stream": str(wanted), "rows": written, "file": str(out)})
+        screen.say(f"{written} rows written to {out}")
 
 
 @app.command("show")

@@ -66,7 +66,8 @@ def unmerge(
     screen: Screen,
     who: Annotated[str, typer.Argument(metavar="ID", help=_WHO)],
     members: Annotated[
-        list[str] | None, typer.Option("--member", help="A member that is somebody else, by its id; may be repeated.")
+        list[str] | None,
+        typer.Option("--member", help="Who is somebody else, by member id or vendor id; may be repeated."),
     ] = None,
     by: By = "",
     why: Why = "",
@@ -78,8 +79,17 @@ def unmerge(
         golden_id = _golden(opened, who)
         if not members:
             raise Usage(f"name who leaves: --member ID; see: throughline identity show {golden_id}")
-        decided = identity.unmerge(opened.context(), golden_id, members, person(by), why)
+        leaving = [each for name in members for each in _members(opened, golden_id, name)]
+        decided = identity.unmerge(opened.context(), golden_id, leaving, person(by), why)
         _tell(screen, decided)
+
+
+def _members(opened: Desk, golden_id: str, name: str) -> list[str]:
+    """The members of a golden record that a vendor's id names; else the name itself, which is a member's id or wrong."""
+    objects = set(_find(opened, name).objects)
+    goldens = tracing.tell(opened.store, _find(opened, golden_id)).goldens
+    members = [each for golden in goldens if golden["id"] == golden_id for each in golden["members"]]
+    return [str(each["id"]) for each in members if each["object"] in objects] or [name]
 
 
 def _require_why(why: str) -> None:
@@ -95,9 +105,12 @@ def _golden(opened: Desk, who: str) -> str:
     """The one golden record of a master entity that somebody names."""
     story = tracing.tell(opened.store, _find(opened, who))
     masters = opened.pins.rules.entities
-    found = [each["id"] for each in story.goldens if each["entity"] in masters and each["state"] != "merged"]
-    if not found:
+    named = [each for each in story.goldens if each["entity"] in masters and each["state"] != "merged"]
+    if not named:
         raise Usage("no golden record has that id or identifier; only contacts, accounts and products are merged")
+    # An e-mail address names its reader; the organisation that it also leads to is named by its domain.
+    readers = [each for each in named if "@" in who and "email" in masters[each["entity"]].by_kind]
+    found = [each["id"] for each in readers or named]
     if len(found) > 1:
         raise Usage(f"that names several golden records; name one of: {', '.join(found)}")
     return str(found[0])

@@ -34,19 +34,25 @@ def sandbox(
             "--load", help="A folder of records to load: [SYSTEM/]records/*.jsonl.", exists=True, file_okay=False
         ),
     ] = None,
+    seed: Annotated[
+        bool, typer.Option("--seed", help="Fill systems that have no state yet with the demo's customers.")
+    ] = False,
     home: Annotated[
         Path | None, typer.Option("--home", help="Where their state is kept. Default: THROUGHLINE_HOME/sandbox.")
     ] = None,
     connections: Annotated[
         Path | None,
-        typer.Option("--connections", help="Write a connections.yaml that names them, and an .env file beside it."),
+        typer.Option(
+            "--connections",
+            help="Write a connections.yaml that names them as flows/syncs does, and an .env file beside it.",
+        ),
     ] = None,
     json: Json = False,
 ) -> None:
     """Run vendor simulators until Ctrl-C. State is kept, and ports stay the same, from one start to the next."""
     folder = home or Settings.from_environment().home / "sandbox"
     done = _until_signal()
-    with _served(systems, folder) as box:
+    with _served(systems, folder, seed) as box:
         loaded = {name: box[name].load(load) for name in box.systems} if load is not None else {}
         if connections is not None:
             _describe(screen, box, connections)
@@ -57,8 +63,9 @@ def sandbox(
         done.wait()
 
 
-def _served(systems: str, folder: Path) -> Box:
+def _served(systems: str, folder: Path, seed: bool) -> Box:
     from sandbox import Box
+    from sandbox.seeding import fill
     from sandbox.server import find_simulators
 
     known = sorted(find_simulators())
@@ -67,6 +74,8 @@ def _served(systems: str, folder: Path) -> Box:
     if wrong:
         raise Usage(f"no simulator for {', '.join(wrong)}; there are: {', '.join(known)}")
     folder.mkdir(parents=True, exist_ok=True)
+    if seed:
+        fill(folder, wanted)
     file = folder / "ports.json"
     ports: dict[str, int] = orjson.loads(file.read_bytes()) if file.exists() else {}
     try:
@@ -79,9 +88,10 @@ def _served(systems: str, folder: Path) -> Box:
 
 def _describe(screen: Screen, box: Box, path: Path) -> None:
     """Write connections.yaml, and beside it the variables it names."""
+    told = simulated.connections({name: box.url(name) for name in box.systems}, "_main")
     variables = simulated.environment({name: box[name].token for name in box.systems})
     beside = path.with_suffix(".env")
-    path.write_text(documents.dump(simulated.connections({n: box.url(n) for n in box.systems})), encoding="utf-8")
+    path.write_text(documents.dump(told), encoding="utf-8")
     beside.write_text("".join(f"export {name}={value}\n" for name, value in variables.items()), encoding="utf-8")
     screen.note(f"written: {path}, and the variables it names to {beside}")
 

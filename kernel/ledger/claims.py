@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, exists, or_, select
 
 from kernel.ledger.states import NEXT, OPEN, State
+from kernel.records import Action
 from kernel.store import Store, bulk
 from kernel.store.tables import attempt, binding, delivery
 
@@ -192,6 +193,7 @@ class Unsettled:
 
     fields: set[str] = field(default_factory=set)  # a new plan must carry them, whatever was last seen
     doubted: bool = False  # a send was given up unanswered
+    leaving: bool = False  # one of them takes the object away: nothing that was seen there may be counted on
 
 
 Pending = frozenset[tuple[str, str]]
@@ -206,12 +208,25 @@ def pending(conn: Connection, binding_ids: Sequence[str]) -> Pending:
 
 def unsettled(conn: Connection, store: Store, binding_ids: Sequence[str]) -> dict[str, Unsettled]:
     """By binding. A send that was given up is a doubt until a later one is answered or the object is read again."""
-    columns = ["id", "binding_id", "state", "body"]
+    columns = ["id", "binding_id", "state", "action", "body"]
     found: dict[str, Unsettled] = {}
     for row in bulk.select_in(conn, delivery, "binding_id", binding_ids, columns, f"AND ({_OPEN} OR {_GIVEN_UP})"):
         one = found.setdefault(row.binding_id, Unsettled())
         one.fields.update(_keys(store.open(delivery, row.id, row.body)))
         one.doubted |= row.state == State.DEAD
+        one.leaving |= row.action in (Action.DELETE, Action.ARCHIVE)
+    return found
+
+
+def sent_fields(conn: Connection, store: Store, binding_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """By binding: the values of every send that may have got there, the newest last said."""
+    columns = ["id", "binding_id", "planned_at", "attempts", "body"]
+    rows = [
+        row for row in bulk.select_in(conn, delivery, "binding_id", binding_ids, columns) if row.attempts and row.body
+    ]
+    found: dict[str, dict[str, Any]] = {}
+    for row in sorted(rows, key=lambda row: (row.planned_at, row.id)):
+        found.setdefault(row.binding_id, {}).update(store.open(delivery, row.id, row.body).get("fields", {}))
     return found
 
 

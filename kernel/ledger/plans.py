@@ -12,7 +12,7 @@ from kernel.errors import ThroughlineError
 from kernel.ids import beside, content_hash, derived_id, new_id
 from kernel.ledger.states import State
 from kernel.store import Raced, Store, bulk
-from kernel.store.tables import binding, delivery
+from kernel.store.tables import binding, delivery, golden
 
 
 @dataclass(slots=True)
@@ -126,16 +126,21 @@ def supersede(conn: Connection, run_id: str, binding_ids: Sequence[str]) -> int:
 
 
 def reopen(conn: Connection, run_id: str, delivery_ids: Sequence[str], now: int) -> set[str]:
-    """DEAD deliveries become PLANNED again, same key, same body, unless their binding has a newer one. Which were."""
-    wanted = ["id", "binding_id", "golden_version", "cause", "not_before"]
+    """DEAD deliveries are taken up again, same key, same body. Which were: none that anything newer has overtaken.
+
+    Overtaken by a newer plan of the binding, or by a newer version of the record that needed none.
+    """
+    wanted = ["id", "binding_id", "golden_id", "golden_version", "cause", "not_before"]
     dead = bulk.select_in(conn, delivery, "id", delivery_ids, wanted, "AND t.state = 'DEAD'")
-    newer: dict[str, int] = {}
-    columns = ["binding_id", "golden_version"]
-    for row in bulk.select_in(
-        conn, delivery, "binding_id", [row.binding_id for row in dead], columns, "AND t.state <> 'DEAD'"
-    ):
-        newer[row.binding_id] = max(newer.get(row.binding_id, 0), row.golden_version)
-    again = [row for row in dead if newer.get(row.binding_id, 0) < row.golden_version]
+    bindings, goldens = [row.binding_id for row in dead], [row.golden_id for row in dead]
+    planned = bulk.select_in(conn, delivery, "binding_id", bindings, ["id", "binding_id", "golden_version"])
+    newest = {row.binding_id: row.id for row in sorted(planned, key=lambda row: (row.golden_version, row.id))}
+    current = {row.id: row.version for row in bulk.select_in(conn, golden, "id", goldens, ["id", "version"])}
+    again = [
+        row
+        for row in dead
+        if newest[row.binding_id] == row.id and current.get(row.golden_id, row.golden_version) == row.golden_version
+    ]
     changes = [
         {
             # Never answered: it may be there. UNKNOWN is sent again where that is harmless, else looked for first.

@@ -33,6 +33,7 @@ class Settled:
     not_before: int = 0
     hold_until: int | None = None
     generation: int | None = None
+    left: bool = True  # a request was made; else it counts as no attempt
 
 
 def settle(
@@ -69,6 +70,7 @@ def _write_states(conn: Connection, run_id: str, results: Sequence[Settled], was
             "not_before": r.not_before,
             "settled_run": run_id if r.state in ended else None,
             "generation": r.claimed.generation if r.generation is None else r.generation,
+            "attempts": r.claimed.attempts - (not r.left),
             "id": r.claimed.id,
             "was_fence": r.claimed.fence,
             "was_state": was,
@@ -101,6 +103,7 @@ def _write_attempts(conn: Connection, results: Sequence[Settled], now: int) -> N
                 "error": r.error or None,
             }
             for r in results
+            if r.left
         ],
     )
 
@@ -108,7 +111,11 @@ def _write_attempts(conn: Connection, results: Sequence[Settled], now: int) -> N
 def _write_bindings(
     conn: Connection, store: Store, connection: str, resource: str, results: Sequence[Settled], now: int
 ) -> None:
-    learned = [r for r in results if r.vendor_id is not None and r.vendor_id != r.claimed.vendor_id]
+    learned = [r for r in results if r.present and r.vendor_id is not None and r.vendor_id != r.claimed.vendor_id]
+    taken_away = [r for r in results if r.state in (State.APPLIED, State.NO_OP) and not r.present]
+    bulk.update(
+        conn, binding, [{"vendor_id": None, "object_id": None, "id": r.claimed.binding_id} for r in taken_away], ["id"]
+    )
     bulk.update(
         conn,
         binding,

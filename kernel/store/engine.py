@@ -106,6 +106,14 @@ def _storage_errors() -> Iterator[None]:
         ) from error
 
 
+def _refusal(error: BaseException | None) -> str:
+    """What was refused, in names of tables, columns and constraints; never the values."""
+    diagnosis = getattr(error, "diag", None)  # PostgreSQL's
+    if diagnosis is not None:
+        return f"{type(error).__name__} {diagnosis.constraint_name or diagnosis.column_name or ''}".strip()
+    return str(error) if isinstance(error, sqlite3.IntegrityError) else type(error).__name__
+
+
 def open_store(url: str, vault: Vault, clock: Clock | None = None) -> Store:
     """Connect, migrate to the newest schema, and return the store. `url` is SQLAlchemy's; SQLite files are made."""
     engine = (

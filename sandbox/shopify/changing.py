@@ -189,6 +189,9 @@ class Changes:
         plain = {
             name: value for name, value in given.items() if name not in ("variants", "productOptions", "metafields")
         }
+        for name, blank in (("productType", ""), ("vendor", "Sandbox")):  # never null in the schema
+            if name in plain and plain[name] is None:
+                plain[name] = blank
         id = existing["id"] if existing else self.new_id("Product")
         made = {**existing, **plain} if existing else objects.product(id, now, plain)
         number = id.rsplit("/", 1)[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -86,7 +87,15 @@ def _variables_wrong(document: DocumentNode, variables: Json) -> list[Json]:
     coerced = get_variable_values(SCHEMA, operation.variable_definitions or (), variables)
     if not isinstance(coerced, list):
         return []
-    return [_error(error, "INVALID_VARIABLE") for error in coerced]
+    return [_problem(error) for error in coerced]
+
+
+def _problem(error: GraphQLError) -> Json:
+    """A variable of the wrong type, with the path inside it as Shopify tells it."""
+    told = _error(error, "INVALID_VARIABLE")
+    place = re.search(r"invalid value at \.([\w.\[\]]+?):", error.message)
+    path = re.findall(r"\w+", place[1]) if place else []
+    return {**told, "extensions": {**told["extensions"], "problems": [{"path": path, "explanation": "Invalid value"}]}}
 
 
 def _error(error: GraphQLError, code: str) -> Json:

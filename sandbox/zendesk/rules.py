@@ -155,9 +155,15 @@ class Rules:
             faults["email"] = ("InvalidFormat", f"Email:  {email} is not properly formatted")
         elif email and self._address_taken(existing, email):
             faults["email"] = ("DuplicateValue", f"Email: {email} is already being used by another user")
-        if plain.get("organization_id") and self._state.get("organizations", str(plain["organization_id"])) is None:
-            faults["organization"] = ("InvalidValue", f"Organization: {plain['organization_id']} is invalid")
-        return faults
+        return faults | self._organization_of(plain)
+
+    def _organization_of(self, plain: Json) -> dict[str, tuple[str, str]]:
+        """What is wrong with the organization that an object is to belong to."""
+        wanted = plain.get("organization_id")
+        held = self._state.get("organizations", str(wanted)) if wanted else None
+        if wanted and (held is None or gone("organizations", held)):
+            return {"organization": ("InvalidValue", f"Organization: {wanted} is invalid")}
+        return {}
 
     def _address_taken(self, existing: Json | None, email: str) -> bool:
         own = (existing or {}).get("id")
@@ -171,7 +177,7 @@ class Rules:
         return {}
 
     def _ticket_faults(self, existing: Json | None, plain: Json) -> dict[str, tuple[str, str]]:
-        faults = {}
+        faults = self._organization_of(plain)
         for name in ("requester_id", "assignee_id", "submitter_id"):
             if plain.get(name) and self._state.get("users", str(plain[name])) is None:
                 label = name.removesuffix("_id").capitalize()

@@ -309,7 +309,6 @@ def test_writes_custom_fields(shop: Shop) -> None:
         ("truncated", {}),
         ("500", {"apply": True}),
         ("html200", {}),
-        ("partial", {"index": 1}),
     ],
 )
 def test_a_lost_write_is_unknown_and_sending_it_again_is_safe(shop: Shop, kind: str, options: dict[str, Any]) -> None:
@@ -319,6 +318,15 @@ def test_a_lost_write_is_unknown_and_sending_it_again_is_safe(shop: Shop, kind: 
     assert [outcome.error for outcome in shop.connector.write("customers", items)] == [None, None]
     made = [change.key for change in shop.sim.state.changes if change.resource == "customers"]
     assert sorted(made) == ["k0", "k1"]
+
+
+def test_an_error_of_one_mutation_leaves_that_item_alone_unknown(shop: Shop) -> None:
+    shop.sim.faults.add("partial", index=1)
+    items = [upsert(f"k{n}", email=f"c{n}@x.example") for n in range(3)]
+    outcomes = shop.connector.write("customers", items)
+    assert [type(outcome.error) for outcome in outcomes] == [type(None), Unknown, type(None)]
+    assert [outcome.error for outcome in shop.connector.write("customers", items)] == [None] * 3
+    assert len(shop.sim.state.all("customers")) == 3
 
 
 def test_a_throttled_write_was_not_applied_and_is_sent_again(shop: Shop) -> None:

@@ -81,7 +81,7 @@ def test_simulators_run_until_they_are_told_to_end(company: Company, tmp_path: P
         assert told["loaded"]["stripe"] == {"customer.jsonl": 1}
         described = load_connections(written)
         token = dict(line[7:].strip().split("=", 1) for line in written.with_suffix(".env").read_text().splitlines())
-        assert described["stripe"].resolved(token)["base_url"] == told["ready"]["stripe"]
+        assert described["stripe_main"].resolved(token)["base_url"] == told["ready"]["stripe"]
     finally:
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=20)

@@ -49,7 +49,12 @@ def test_a_failed_sync_starts_the_deployment_that_the_page_describes(
     assert ended.state == "Failed"
     (flow_run, *_) = eventually(ran)
     assert flow_run["parameters"] == {"what": {"sync": "people", "most": 1000}}
-    told = api.filter("events", filter={"event": {"name": [events.RUN_FAILED]}})
-    (event,) = [each for each in told if each["payload"]["run"] == office.runs()[0].id]
+    event = eventually(lambda: _told(api, office.runs()[0].id))
     assert event["resource"]["prefect.resource.id"] == "throughline.sync.people"
     assert event["payload"]["reasons"] == ["unauthorized"]
+
+
+def _told(api: Api, run: str) -> dict[str, Any] | None:
+    """The event of a failed run; the server writes events down late."""
+    found = api.filter("events", filter={"event": {"name": [events.RUN_FAILED]}})
+    return next((event for event in found if event["payload"]["run"] == run), None)

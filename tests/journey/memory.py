@@ -111,6 +111,10 @@ class MemorySystem:
             for id in ids
         ]
 
+    def key_path(self, resource: str) -> tuple[str, ...]:
+        """Where our key is."""
+        return ("ext",)
+
     def close(self) -> None:
         """Nothing to release."""
 

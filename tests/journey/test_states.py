@@ -14,6 +14,7 @@ from journey.syncs import Stream
 from kernel import failpoints
 from kernel.errors import Park, Retry, Unknown
 from kernel.records import WriteItem
+from kernel.store import tables
 from tests.journey.conftest import World, route
 from tests.journey.memory import resource
 
@@ -331,3 +332,81 @@ def test_a_target_that_is_down_for_a_moment_is_tried_again(world: World) -> None
     _ann(world)
     run = world.run()
     assert (run.counts.outbound.applied, run.state) == (1, "completed")
+
+
+# ── whose object is it? ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _lost_before_settling(world: World) -> None:
+    """Two people without an identifier of their own are written, and the worker is killed before it learns their ids."""
+    world.streams = ["shop.customers", "crm.contacts"]
+    world.routes = [route("contact", "crm.contacts")]
+    for n in (1, 2):
+        world.shop.put("customers", str(n), email="info@acme.io", first=f"Ann{n}", last="Archer")
+
+    def strike(point: str) -> None:
+        if point == "send.answered":
+            raise _Killed
+
+    failpoints.install(strike)
+    try:
+        with pytest.raises(_Killed):
+            world.run()
+    finally:
+        failpoints.install(None)
+    world.clock.at += 60_000_000
+
+
+def test_an_object_that_carries_our_key_is_ours_though_nobody_lived_to_hear_it(world: World) -> None:
+    _lost_before_settling(world)
+    for _ in range(3):
+        run = world.run()
+    assert len(world.crm.all("contacts")) == len(world.golden()) == 2
+    assert run.counts.outbound.pending == 0
+    assert run.stopped == []
+    assert not any(row.object_id is None for row in world.rows("binding"))
+    assert all(golden["email"] == "info@acme.io" for golden in world.golden())
+    source = {row.id: row.connection for row in world.rows("member")}
+    for row in world.rows("golden"):
+        of = world.store.open(tables.golden, row.id, row.data)["of"]
+        assert {source[member] for member, _ in of.values()} == {"shop"}
+
+
+def test_an_object_that_another_record_holds_needs_a_person_and_holds_up_nobody(world: World) -> None:
+    world.crm.key_path = lambda _resource: "never_read"  # type: ignore[method-assign] # the key is written, no read shows it
+    _lost_before_settling(world)
+    world.shop.put("customers", "3", email="carl@acme.io", first="Carl", last="Carter")
+    for _ in range(3):
+        run = world.run()
+    assert run.stopped == []
+    assert run.counts.outbound.pending == 0
+    assert {person["email"] for person in world.crm.all("contacts")} == {"info@acme.io", "carl@acme.io"}
+    assert len(inspecting.listed(world.store, inspecting.Filter())) == 2
+
+
+# ── an object whose answer never came, read before it is settled ────────────────────────────────────────────────────────
+
+
+def test_an_object_that_carries_our_key_is_ours_though_its_answer_was_lost(ring: World) -> None:
+    """The CRM drops what would identify the person, so only the key tells whose object it is."""
+    ring.crm.normalise = lambda body: {name: value for name, value in body.items() if name != "email"}
+    ring.crm.after_write = lambda _resource, _batch: (_ for _ in ()).throw(Unknown("reset"))
+    _ann(ring, phone="+14155552671")
+    assert ring.run().counts.outbound.pending == 1
+    ring.crm.after_write = None
+    for _ in range(3):
+        run = ring.run()
+    assert (run.state, run.counts.outbound.pending) == ("completed", 0)
+    assert len(ring.crm.all("contacts")) == 1
+    assert len(ring.golden()) == 1
+    assert ring.shop.log == []
+
+
+def test_a_plan_that_came_true_meanwhile_is_no_write(world: World) -> None:
+    _lost_before_settling(world)
+    world.shop.put("customers", "1", stage="lead")  # a new version of the record, nothing new for the CRM
+    run = world.run()
+    assert run.counts.outbound.applied == 2
+    assert run.counts.outbound.no_op > 0
+    assert run.counts.outbound.pending == 0
+    assert world.crm.calls == 2  # the lost batch, and the same again

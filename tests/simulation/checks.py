@@ -26,6 +26,7 @@ class Verdict:
     stale: list[str] = field(default_factory=list)
     stuck: list[str] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)  # invariants
+    repeated: list[str] = field(default_factory=list)  # doubled, and the write class says that it happens
 
     @property
     def bad(self) -> list[str]:
@@ -38,6 +39,12 @@ class _Sent:
     worker: Worker | None
     resource: str
     items: Sequence[WriteItem]
+
+
+def _differences(email: str, fields: dict[str, Any], thing: Thing, company: dict[str, Any]) -> list[str]:
+    held = {**thing.fields, "company": company.get(thing.fields.get("company", ""))}
+    wrong = [(name, value) for name, value in fields.items() if (held.get(name) or None) != (value or None)]
+    return [f"{email}: {name} is {held.get(name)!r}, not {value!r}" for name, value in wrong]
 
 
 class Guard:
@@ -128,6 +135,8 @@ class Guard:
         self._monotone(found)
         self._settled(found)
         self._bound(found)
+        if self.vendor.write_class is WriteClass.APPEND_ONLY:
+            found.repeated, found.doubled = found.doubled, []
         return found
 
     def _compare_companies(self, companies: dict[str, str], found: Verdict) -> None:
@@ -151,10 +160,7 @@ class Guard:
             if not things:
                 found.lost.append(f"{email} is not at the target")
                 continue
-            held = {**things[0].fields, "company": company.get(things[0].fields.get("company", ""))}
-            for name, value in fields.items():
-                if (held.get(name) or None) != (value or None):
-                    found.stale.append(f"{email}: {name} is {held.get(name)!r}, not {value!r}")
+            found.stale += min((_differences(email, fields, thing, company) for thing in things), key=len)
         for email in gone & set(there):
             found.stale.append(f"{email} is still at the target")
 
@@ -170,6 +176,8 @@ class Guard:
             told = str(entry.fields.get("lastname") or "")
             if told.startswith("V"):
                 version = int(told[1:])
+                if self.vendor.write_class is WriteClass.APPEND_ONLY:
+                    continue  # at least once, in any order
                 if version < newest.get(entry.id, 0):
                     found.stale.append(f"{entry.id}: version {version} was written after {newest[entry.id]}")
                 newest[entry.id] = max(version, newest.get(entry.id, 0))
@@ -201,6 +209,6 @@ class Guard:
             bound.add((ext, resource, vendor_id))
             if present and (resource, vendor_id) not in there:
                 found.broken.append(f"ledger: {resource} {vendor_id} is not there any more")
-        for ext, resource, id in ours - bound:
-            if ext:
+        for _ext, resource, id in ours - bound:
+            if self.vendor.write_class is not WriteClass.APPEND_ONLY:
                 found.broken.append(f"ledger: {resource} {id} is at the target and has no binding")

@@ -57,7 +57,8 @@ def writable(name: str, write_class: WriteClass, **references: str) -> Resource:
 def _wire(machine: Machine, point: str) -> None:
     """A request on its way: others go on, and this process may die before it leaves."""
     machine.point(point)
-    machine.advance(machine.at + machine.random.randrange(10_000, 300_000))
+    slow = machine.random.random() < 0.02
+    machine.advance(machine.at + (25 * SECOND if slow else machine.random.randrange(10_000, 300_000)))
 
 
 class SourceConnector:

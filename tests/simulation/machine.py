@@ -37,8 +37,8 @@ class Crashes:
     """How often, and where, processes die."""
 
     chance: float = 0.0  # at every failpoint
-    aims: list[tuple[str, int]] = field(default_factory=list)  # (point, which pass of it)
-    left: int = 0  # no more than this many
+    left: int = 0  # no more than so many of those
+    aims: set[tuple[str, int]] = field(default_factory=set)  # and surely here: (point, which pass of it)
 
 
 class Machine:
@@ -123,7 +123,6 @@ class Machine:
         self.passed[name] = nth = self.passed.get(name, 0) + 1
         self.watch(name)
         if self._dies(name, nth):
-            self.crashes.left -= 1
             self.crashed.append(name)
             worker.dead = True
             raise Crash
@@ -132,9 +131,12 @@ class Machine:
             self.turn()
 
     def _dies(self, name: str, nth: int) -> bool:
-        if self.crashes.left <= 0:
-            return False
-        return (name, nth) in self.crashes.aims or self.random.random() < self.crashes.chance
+        if (name, nth) in self.crashes.aims:
+            return True
+        if self.crashes.left > 0 and self.random.random() < self.crashes.chance:
+            self.crashes.left -= 1
+            return True
+        return False
 
     @contextmanager
     def running(self, engine: Engine) -> Iterator[None]:

@@ -44,6 +44,10 @@ class Story:
                 if random.random() < 0.5:
                     self._at(random.uniform(left, self.length), self._rename, n)
 
+        for n in range(3):  # orders that a clerk may have typed wrong
+            self._at(random.uniform(0, self.length), self._order, n)
+            self._at(random.uniform(0, self.length), self._order, n)
+
     def expected(self) -> dict[str, dict[str, Any]]:
         """By e-mail: what a target must hold of everybody who is there."""
         found: dict[str, dict[str, Any]] = {}
@@ -90,6 +94,9 @@ class Story:
 
     def _leave(self, n: int) -> None:
         self.shop.remove("customers", str(n))
+
+    def _order(self, n: int) -> None:
+        self.shop.put("orders", f"o{n}", number=self.machine.random.choice(("", f"{n}", f"{n}0")))
 
     def _ask_for_help(self, n: int) -> None:
         self.help.put("users", f"u{n}", email=self._email(n), role=self.machine.random.choice(("A", "B")))

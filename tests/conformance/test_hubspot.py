@@ -1,0 +1,5 @@
+"""hubspot, held to the kit."""
+
+from tests.conformance.subscribing import subscribe
+
+test_conformance = subscribe("hubspot")

@@ -1,0 +1,5 @@
+"""shopify, held to the kit."""
+
+from tests.conformance.subscribing import subscribe
+
+test_conformance = subscribe("shopify")

@@ -1,0 +1,5 @@
+"""stripe, held to the kit."""
+
+from tests.conformance.subscribing import subscribe
+
+test_conformance = subscribe("stripe")
