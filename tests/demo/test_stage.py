@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -94,3 +95,10 @@ def test_the_simulators_are_found_again_and_killed_they_come_back_where_they_wer
 def _wait_for_end(pid: int) -> None:
     process = next(each for each in backstage._started if each.pid == pid)
     process.wait(timeout=20)
+
+
+def test_simulators_end_when_their_folder_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backstage, "SYSTEMS", ("typeform",))
+    backstage.start(tmp_path / "sandbox", lambda _: None)
+    shutil.rmtree(tmp_path / "sandbox")
+    assert backstage._started[-1].wait(timeout=60) == 0
