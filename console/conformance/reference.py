@@ -19,6 +19,7 @@ _DELETES = {
     Deletes.IN_STREAM: "told by each read",
     Deletes.SWEEP: "found by a complete read",
 }
+_COMMENT = re.compile(r"^    (\w+): .*?  # (.+)$", re.MULTILINE)
 _HEAD = "<!-- Drawn from the connector; after a change of it: throughline connector page {system} -->"
 
 
@@ -90,7 +91,8 @@ def _sentence_of(settings: type) -> str:
 
 def _comments(settings: type) -> dict[str, str]:
     """What stands behind each setting in the source."""
-    found = re.findall(r"^    (\w+): .*?  # (.+)$", inspect.getsource(settings), re.MULTILINE)
+    owners = [one for one in reversed(settings.__mro__) if one.__module__.startswith("connectors.")]
+    found = [pair for one in owners for pair in _COMMENT.findall(inspect.getsource(one))]
     return {name: text.replace("|", "\\|") for name, text in found}
 
 

@@ -24,6 +24,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=2, help="at most so many in a seed")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
     parser.add_argument("--regressions", action="store_true", help="the seeds that were bad once, instead")
+    parser.add_argument("--until-bad", action="store_true", help="stop at the first bad seed")
     parser.add_argument("--every-point", action="store_true", help="fail where a crash point was never hit")
     parser.add_argument("--no-record", action="store_true", help="do not keep bad seeds as regressions")
     parser.add_argument("--json", type=Path, help="write the figures here, too")
@@ -56,6 +57,8 @@ def main() -> int:
         if outcome.verdict.bad:
             workers = next(case[2] for case in cases if case[:2] == (outcome.mode, outcome.seed))
             _tell(outcome, workers, keep=not (asked.no_record or asked.regressions))
+            if asked.until_bad:
+                break
     sums = [every[mode] for mode in sorted(every)]
     print(figures.table(sums))  # noqa: T201
     print(f"{len(cases) / max(0.001, time.monotonic() - began):.1f} seeds a second, {asked.jobs} processes")  # noqa: T201

@@ -1,0 +1,193 @@
+"""The seeded defects, by the numbers of the test program, and who must notice each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+SIMULATION = "tests.simulation"
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One defect."""
+
+    name: str
+    says: str
+    file: str
+    edits: Sequence[tuple[str, str]]
+    caught_by: Sequence[str] = field(default_factory=tuple)  # arguments of `python -m`
+
+
+def _simulation(mode: str, seeds: int = 400) -> tuple[str, ...]:
+    return (SIMULATION, "--mode", mode, "--seeds", str(seeds), "--until-bad", "--no-record", "--jobs", "1")
+
+
+def _test(*nodes: str) -> tuple[str, ...]:
+    return ("pytest", "-q", "-x", *nodes)
+
+
+MUTANTS = (
+    Mutant(
+        "M1",
+        "a lost answer is treated as a refusal and simply sent again",
+        "journey/sending.py",
+        [
+            (
+                "    if error.fate is Fate.UNKNOWN:\n        return _unknown(shard, claimed, now, told)\n",
+                "    if error.fate is Fate.UNKNOWN:\n"
+                '        return Settled(claimed, State.PLANNED, "retry", not_before=now, **told)\n',
+            )
+        ],
+        _simulation("D"),
+    ),
+    Mutant(
+        "M2",
+        "no lease: two workers send to one target",
+        "kernel/leases.py",
+        [("if row.until > now and not _is_dead(row.holder):", "if False:")],
+        _simulation("D"),
+    ),
+    Mutant(
+        "M3",
+        "no settle time: a miss in a search proves that nothing landed",
+        "journey/shard.py",
+        [("settle = int(self.spec.settle.total_seconds() * SECOND)", "settle = 0")],
+        _simulation("D"),
+    ),
+    Mutant(
+        "M4",
+        "the checkpoint is written before what it stands for",
+        "journey/landing.py",
+        [
+            (
+                "    def work(conn: Connection) -> None:\n        _write_objects(conn, batch)\n",
+                "    if checkpoint is not None:\n"
+                '        ctx.store.transact(lambda conn: bulk.upsert(conn, checkpoint_table, [checkpoint]), "land")\n\n'
+                "    def work(conn: Connection) -> None:\n        _write_objects(conn, batch)\n",
+            )
+        ],
+        _simulation("A"),
+    ),
+    Mutant(
+        "M5",
+        "a read goes on after the cursor's instant instead of at it",
+        "tests/simulation/source.py",
+        [("if r.updated >= since and (r.updated, r.id) > after", "if r.updated > since and (r.updated, r.id) > after")],
+        _simulation("A"),
+    ),
+    Mutant(
+        "M5b",
+        "a version read with the time of the one landed is taken for old",
+        "journey/classifying.py",
+        [
+            (
+                "known.source_at is not None and record.updated_at < known.source_at",
+                "known.source_at is not None and record.updated_at <= known.source_at",
+            )
+        ],
+        _simulation("A"),
+    ),
+    Mutant(
+        "M6",
+        "an item's error in a batch's answer is not looked at",
+        "journey/sending.py",
+        [
+            (
+                "return [Sent(each, outcome) for each, outcome in zip(part, outcomes, strict=True)]",
+                "return [Sent(each, WriteOutcome(vendor_id=o.vendor_id)) for each, o in zip(part, outcomes, strict=True)]",
+            )
+        ],
+        _simulation("A"),
+    ),
+    Mutant(
+        "M7",
+        "a server error on a write counts as not applied",
+        "connectors/verdicts.py",
+        [
+            (
+                "        case Fate.RETRY | Fate.UNKNOWN if verdict.fate is Fate.RETRY or not write:",
+                "        case Fate.RETRY | Fate.UNKNOWN:",
+            )
+        ],
+        _test("tests/connectors/test_http.py"),
+    ),
+    Mutant(
+        "M8",
+        "every send has a new idempotency key",
+        "kernel/ledger/claims.py",
+        [('return f"{self.op_key}-g{self.generation}"', 'return f"{self.op_key}-g{self.generation + self.attempts}"')],
+        _simulation("B"),
+    ),
+    Mutant(
+        "M14",
+        "a replay does not ask whether anything newer went through",
+        "kernel/ledger/plans.py",
+        [
+            (
+                "        if newest[row.binding_id] == row.id and"
+                " current.get(row.golden_id, row.golden_version) == row.golden_version\n",
+                "",
+            )
+        ],
+        _test("tests/journey/test_lost_answers.py", "-k", "sqlite and replay_does_not_bring_back"),
+    ),
+    Mutant(
+        "M16",
+        "a newer version is sent while an older one could still land",
+        "kernel/ledger/claims.py",
+        [
+            (
+                "    may_pass = or_(delivery.c.state == State.UNKNOWN, binding.c.hold_until.is_(None),"
+                " binding.c.hold_until <= now)\n",
+                "    may_pass = delivery.c.id.is_not(None)\n",
+            )
+        ],
+        _simulation("A"),
+    ),
+    Mutant(
+        "K1",
+        "what a dead worker may have sent is taken up at once",
+        "kernel/ledger/claims.py",
+        [("now + patience(row.attempts, row.planned_at) if row.state == State.INFLIGHT else now", "now")],
+        _simulation("D"),
+    ),
+    Mutant(
+        "K2",
+        "a refused resend makes an unanswered write unsent",
+        "journey/sending.py",
+        [("    if claimed.doubtful:\n", "    if False:\n")],
+        _simulation("B"),
+    ),
+    Mutant(
+        "K3",
+        "a plan is written although what it was made beside has moved",
+        "journey/planning.py",
+        [("if claims.pending(conn, scene.ids) != scene.pending:", "if False:")],
+        _simulation("A", 3000),
+    ),
+    Mutant(
+        "K4",
+        "an unanswered create is followed by one under another key",
+        "journey/planning.py",
+        [("plan.doubted = unsettled.doubted and self.spec.write_class in _LOOKS", "plan.doubted = False")],
+        _test("tests/journey/test_lost_answers.py", "-k", "sqlite and version_after_one"),
+    ),
+    Mutant(
+        "K5",
+        "of two pushed versions with one time the last to arrive counts",
+        "journey/receiving.py",
+        [("Connector.fetch else Arrival.PUSHED", "Connector.fetch else Arrival.READ")],
+        _simulation("A"),
+    ),
+    Mutant(
+        "K6",
+        "a late answer is written although another worker took over",
+        "kernel/ledger/settling.py",
+        [('    where = ["id", "was_fence", "was_state"]\n', '    where = ["id"]\n')],
+        _simulation("A", 3000),
+    ),
+)
+"""M9 to M13 and M15 are defects of receivers, the vault and connectors: their own tests hold them."""
+
+BY_NAME = {mutant.name: mutant for mutant in MUTANTS}
