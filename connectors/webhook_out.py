@@ -93,11 +93,6 @@ class WebhookOut(Connector):
         "contacts": _resource("contacts", {"account": "accounts"}),
     }
 
-    setup = (
-        "At the receiver (Zapier, Workato, MuleSoft, your own): a webhook trigger; take its address.",
-        "Agree on a signing secret: whsec_ and base64 of at least 24 random bytes, both sides the same.",
-    )
-
     def __init__(self, settings: WebhookOutSettings, http: Http) -> None:
         super().__init__(settings, http)
         self._secrets = revealed(settings.webhook_secret, http.connection)
