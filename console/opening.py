@@ -104,6 +104,7 @@ def desk(screen: Screen) -> Iterator[Desk]:
         yield opened
     finally:
         opened.close()
+        _tell_no_more()
 
 
 def _say_whose_home(settings: Settings, screen: Screen) -> None:
@@ -154,7 +155,12 @@ def _log_to_file(settings: Settings, screen: Screen) -> None:
     folder = settings.home / "logs"
     folder.mkdir(parents=True, exist_ok=True)
     log.configure("DEBUG" if verb.debug else "INFO", path=folder / "throughline.log")
+    _tell_no_more()
+    logging.getLogger().addHandler(_Warnings(screen))
+
+
+def _tell_no_more() -> None:
+    """A verb's screen ends with it; the log may live on in this process."""
     root = logging.getLogger()
     for old in [each for each in root.handlers if isinstance(each, _Warnings)]:
         root.removeHandler(old)
-    root.addHandler(_Warnings(screen))

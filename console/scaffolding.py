@@ -17,12 +17,27 @@ FILES: dict[str, str] = {
     "mapping.yaml.tmpl": "mappings/{name}/records.yaml",
     "simulator.py.tmpl": "sandbox/{name}.py",
     "test.py.tmpl": "tests/connectors/test_{name}.py",
-    "page.md.tmpl": "docs/reference/connectors/{name}.md",
+    "practice.py.tmpl": "sandbox/{name}_practice.py",
+    "conformance.py.tmpl": "tests/conformance/test_{name}.py",
 }
 """Template -> where its file goes, below the checkout."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{1,40}")
-_TAKEN = ("auth", "base", "batches", "budget", "http", "oauth", "retry", "sdk", "verdicts", "webhook", "server")
+_TAKEN = (
+    "auth",
+    "base",
+    "batches",
+    "budget",
+    "http",
+    "oauth",
+    "retry",
+    "sdk",
+    "verdicts",
+    "webhook",
+    "server",
+    "practice",
+    "call",
+)
 
 
 @dataclass(frozen=True, slots=True)

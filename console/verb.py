@@ -13,6 +13,7 @@ import typer
 
 from console.exits import Exit, exit_of
 from console.rendering import Screen
+from kernel import log
 from kernel.clock import iso
 from kernel.errors import RetryAt, ThroughlineError
 from kernel.log import get, scrub
@@ -91,6 +92,8 @@ def _facts(error: BaseException, text: str, code: Exit) -> dict[str, Any]:
 
 def _unforeseen(screen: Screen, error: Exception) -> Exit:
     """A defect: its message may hold a record's value, so a person sees it only scrubbed, and the whole of it in the log."""
+    if not log.configured():  # a verb that opens no HOME
+        log.configure("CRITICAL")
     get(__name__).error("a verb crashed", exc_info=error)
     text = f"an error nobody foresaw: {type(error).__name__}: {scrub(str(error))[:300]}"
     screen.fail(text)

@@ -19,7 +19,16 @@ from uuid import UUID
 import structlog
 from structlog.contextvars import bind_contextvars, bound_contextvars, clear_contextvars, merge_contextvars
 
-__all__ = ["bind_contextvars", "bound_contextvars", "clear_contextvars", "configure", "get", "redact", "scrub"]
+__all__ = [
+    "bind_contextvars",
+    "bound_contextvars",
+    "clear_contextvars",
+    "configure",
+    "configured",
+    "get",
+    "redact",
+    "scrub",
+]
 
 MASK = "[redacted]"
 
@@ -66,6 +75,11 @@ def configure(
     for name in QUIET:
         logging.getLogger(name).setLevel(max(number, logging.WARNING))
     logging.captureWarnings(capture=True)
+
+
+def configured() -> bool:
+    """Whether this process has set its log up. Without, structlog's default would print the variables of a traceback."""
+    return structlog.is_configured()
 
 
 def _formatter(*, json: bool) -> logging.Formatter:

@@ -18,7 +18,7 @@ from connectors.base import Connector, Resource, WriteClass, WriteSpec
 from console.conformance.checks import expect, only_where
 from journey.classifying import Hasher
 from kernel.clock import SECOND
-from kernel.errors import Park, Stop, ThroughlineError, Unknown
+from kernel.errors import BadSetting, Park, Stop, ThroughlineError, Unknown
 from kernel.ids import content_hash
 from kernel.records import Action, Cursor, Json, Page, SourceRecord, WriteItem, WriteOutcome
 
@@ -114,7 +114,7 @@ class Ground:
             sim.base_url = url
         self.sim: Any = sim
         self.clock = Clock(sim.state if sim is not None else None)
-        self.practice: Practice = _practices()[self.system](sim, self._folder)
+        self.practice: Practice = _practice(self.system)(sim, self._folder)
         if sim is not None:
             self.practice.paged(large=False)
         if hasattr(self.practice, "clock"):
@@ -331,10 +331,13 @@ def _matching(calls: Sequence[Call], method: str, path: str) -> list[Call]:
     return [call for call in calls if method in ("*", call.method) and re.search(path, call.path)]
 
 
-def _practices() -> dict[str, type[Practice]]:
+def _practice(system: str) -> type[Practice]:
     from sandbox.practice import find_practices
 
-    return find_practices()
+    found = find_practices().get(system)
+    if found is None:
+        raise BadSetting(f"nothing says how {system} is practised with; write sandbox/{system}_practice.py")
+    return found
 
 
 @contextmanager

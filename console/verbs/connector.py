@@ -139,9 +139,9 @@ def new(
     root: Annotated[Path, typer.Option("--root", help="The checkout to write into.")] = CHECKOUT,
     json: Json = False,
 ) -> None:
-    """Write a connector, a mapping, a simulator, a test and a page that work, to be made the vendor's own."""
+    """Write a connector, a mapping, a simulator and tests that work, to be made the vendor's own."""
     paths = [str(path.relative_to(root)) for path in scaffold(name).write(root)]
     screen.answer({"system": name, "files": paths})
     for path in paths:
         screen.say(path)
-    screen.say(f"They work as they are: pytest tests/connectors/test_{name}.py. Make them the vendor's, fact by fact.")
+    screen.say(f"They work as they are: throughline connector test {name}. Make them the vendor's, fact by fact.")
