@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 
-from connectors.base import Connector, Deletes, Resource
+from connectors.base import Connector, ConnectorSettings, Deletes, Resource
 from console.conformance.checks import check, expect, only_where, same
 from console.conformance.ground import Ground, grounds
 from kernel.settings import CHECKOUT
@@ -79,6 +79,7 @@ def _setup(connector: Connector) -> Iterator[str]:
             told.get(name, ""),
         ]
         for name, field in connector.Settings.model_fields.items()
+        if name not in ConnectorSettings.model_fields  # every connection's own: docs/reference/settings.md
     ]
     yield _table(["setting", "required", "secret", "meaning"], rows)
     yield f"Then `throughline check CONNECTION` tells what is still missing. {_sentence_of(connector.Settings)}".strip()
