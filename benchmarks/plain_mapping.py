@@ -125,4 +125,4 @@ def _country(text: str | None) -> str | None:
 @lru_cache(maxsize=1024)
 def _country_name(code: str) -> str:
     found = pycountry.countries.get(alpha_2=code)
-    return str(getattr(found, "common_name", found.name))
+    return str(getattr(found, "common_name", None) or getattr(found, "name", code))

@@ -58,10 +58,11 @@ class Bench:
 
     def _their_job(self, job: str, home: Path) -> Measured:
         since_text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(self.since / 1000))
-        steps = {
-            "push": [("dlt_push",)],
-            "changed": [("dlt_read", "changed", "--since", str(self.since)), ("dlt_push", "--since", since_text)],
-        }.get(job, [("dlt_read", job)])
+        steps: list[tuple[str, ...]] = [("dlt_read", job)]
+        if job == "push":
+            steps = [("dlt_push",)]
+        elif job == "changed":
+            steps = [("dlt_read", job, "--since", str(self.since)), ("dlt_push", "--since", since_text)]
         runs = []
         for module, *options in steps:
             command = [
