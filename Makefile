@@ -42,7 +42,7 @@ demo: setup ## run the whole journey on simulated systems and show what became o
 	@$(BIN)/throughline demo $(ARGS)
 
 test: setup ## run every test
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 check: setup ## format, lint, types, docs and tests: what a change must pass
 	@$(MAKE) --no-print-directory lint types docs test

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -87,13 +87,17 @@ class Resource:
     backfill: bool = False  # `read(…, window=)` can be bounded in time
 
 
+_Bytes = Annotated[int, Field(ge=1024, le=5 * 1024 * 1024)]
+_Rate = Annotated[int, Field(ge=1, le=10_000)]
+
+
 class ConnectorSettings(BaseModel):
     """Base of every connector's settings: unknown names are refused, values never shown in an error."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, frozen=True)
 
-    webhook_bytes: int = Field(default=1024 * 1024, ge=1024, le=5 * 1024 * 1024)  # a larger body is refused
-    webhook_rate: int = Field(default=100, ge=1, le=10_000)  # requests a second from one address
+    webhook_bytes: _Bytes = 1024 * 1024  # of an inbound webhook; a larger one is refused; at most 5 MiB
+    webhook_rate: _Rate = 100  # inbound webhooks a second from one address, and ten times that at once
 
 
 class Connector(ABC):

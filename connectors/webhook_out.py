@@ -82,11 +82,21 @@ class WebhookOut(Connector):
     """One receiving address of somebody else."""
 
     system: ClassVar[str] = "webhook_out"
+    setup = (
+        "Take the receiver's https address (Zapier: Catch Hook; Workato: webhook trigger; MuleSoft: an HTTP listener).",
+        "Make a secret: `whsec_` and 24 to 64 random bytes as base64; give it to the receiver, which verifies by Standard Webhooks.",
+        "Drop what comes twice by `webhook-id`; answer 2xx within 20 seconds; 410 ends the subscription.",
+    )
     Settings = WebhookOutSettings
     resources: ClassVar[Mapping[str, Resource]] = {
         "accounts": _resource("accounts", {}),
         "contacts": _resource("contacts", {"account": "accounts"}),
     }
+
+    setup = (
+        "At the receiver (Zapier, Workato, MuleSoft, your own): a webhook trigger; take its address.",
+        "Agree on a signing secret: whsec_ and base64 of at least 24 random bytes, both sides the same.",
+    )
 
     def __init__(self, settings: WebhookOutSettings, http: Http) -> None:
         super().__init__(settings, http)

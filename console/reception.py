@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import Callable
+from contextlib import suppress
+from types import FrameType
 
 import uvicorn
 from sqlalchemy import select
@@ -12,7 +15,7 @@ from console.opening import Desk
 from console.receiver import receiver
 from journey import activation, receiving, runs
 from journey.context import Context
-from kernel.errors import ThroughlineError
+from kernel.errors import Stop, ThroughlineError
 from kernel.leases import Held
 from kernel.log import get
 from kernel.store import Store
@@ -42,13 +45,22 @@ def serve(opened: Desk, host: str = "127.0.0.1", port: int = PORT, *, land: bool
         public_url=opened.settings.public_url,
         arrived=landing.arrived if landing else None,
     )
+    server = uvicorn.Server(config(app, host, port))
+    with suppress(ValueError):  # not in the main thread: whoever runs it there ends it
+        signal.signal(signal.SIGTERM, _leave)  # uvicorn ends what was begun, then hands the signal on
     if landing:
         landing.start()
     try:
-        uvicorn.Server(config(app, host, port)).run()
+        server.run()
+        if not server.started:
+            raise Stop(f"{host}:{port} cannot be listened on; give another --port", cause="port_taken")
     finally:
         if landing:
             landing.end()
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(0)
 
 
 def config(app: object, host: str, port: int) -> uvicorn.Config:

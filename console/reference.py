@@ -12,6 +12,7 @@ import typer.main
 
 import dictionary
 from connectors import find_connectors
+from connectors.base import ConnectorSettings
 from console.cli import app
 from console.exits import MEANINGS
 from console.verbs.connector import described
@@ -100,12 +101,19 @@ def settings() -> str:
         "one of each system. A secret is never written in it: `{env: NAME}` names an environment variable, `{secret: name}` "
         "a Prefect Secret block (flows only).\n"
     )
+    shared = dict(_COMMENT.findall(inspect.getsource(ConnectorSettings)))
+    defaults = {name: str(field.default) for name, field in ConnectorSettings.model_fields.items()}
+    told += "\n### Every connection\n\n"
+    told += _table(
+        ["setting", "meaning", "default"], [[f"`{n}`", shared.get(n, ""), f"`{defaults[n]}`"] for n in defaults]
+    )
     for cls in find_connectors().values():
         facts = described(cls)
         meanings = dict(_COMMENT.findall(inspect.getsource(cls.Settings)))
         rows = [
             [f"`{each['name']}`", _need(each), meanings.get(each["name"], ""), _default(each)]
             for each in facts["settings"]
+            if each["name"] not in defaults
         ]
         told += f"\n### {facts['system']}\n\n{_sentences(facts['about'])}\n\n"
         told += _table(["setting", "", "meaning", "default"], rows)

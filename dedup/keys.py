@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import product
 from math import prod
@@ -52,6 +52,15 @@ class KeyPiece:
     paths: tuple[Path, ...]
     transform: Transform
     blocked: Callable[[str], bool]
+    entries: tuple[str, tuple[str, ...]] | None = field(init=False)  # (list field, fields of its entries), if all are
+
+    def __post_init__(self) -> None:
+        """Note whether the paths lead to fields of one embedded list's entries."""
+        inside = len({path[0] for path in self.paths}) == 1 and all(
+            len(path) == 2 and not path[1].startswith("[") for path in self.paths
+        )
+        entries = (self.paths[0][0], tuple(path[1] for path in self.paths)) if inside else None
+        object.__setattr__(self, "entries", entries)
 
     def texts(self, data: Mapping[str, Any]) -> list[str]:
         """The distinct values that are not blocked, in the order of the fields."""
@@ -63,7 +72,8 @@ class KeyPiece:
                     self._add(each(value), found)
         else:
             assert together is not None
-            for row in _rows(data, self.paths):
+            rows = _rows_inside(data, *self.entries) if self.entries else _rows(data, self.paths)
+            for row in rows:
                 self._add(together(row), found)
         return found
 
@@ -158,3 +168,11 @@ def _rows(data: Mapping[str, Any], paths: Sequence[Path]) -> list[Sequence[Any]]
             return []
         columns.append(column)
     return [row for row in zip(*columns, strict=True) if None not in row]
+
+
+def _rows_inside(data: Mapping[str, Any], name: str, fields: Sequence[str]) -> list[Sequence[Any]]:
+    """`_rows` of fields of one embedded list."""
+    found = data.get(name) or ()
+    entries = [found] if isinstance(found, dict) else found
+    rows = [[entry.get(each) for each in fields] for entry in entries if isinstance(entry, dict)]
+    return [row for row in rows if None not in row]

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import select
 
-from connectors.csv_files import LINE, write_rejects
+from connectors.csv_files import CELLS, LINE, write_rejects
 from kernel.store import Store
 from kernel.store.tables import dead_letter
 
-REASON, CAUSE, TRACE = "why", "cause", "trace_id"
+LINE_NUMBER, REASON, CAUSE, TRACE = "line", "why", "cause", "trace_id"
+_UNNAMED = "cell "
 
 
 def write(store: Store, connection: str, resource: str, path: Path) -> int:
@@ -23,12 +25,18 @@ def write(store: Store, connection: str, resource: str, path: Path) -> int:
     )
     with store.read() as conn:
         rows = conn.execute(query.order_by(dead_letter.c.id)).all()
-    found = []
-    for row in rows:
-        payload = dict(store.open(dead_letter, row.id, row.payload))
-        line = payload.pop(LINE, "")
-        cells = {name: value for name, value in payload.items() if not name.startswith("_")}
-        if not cells:
-            cells = {f"cell {n}": value for n, value in enumerate(payload.get("_cells", []), start=1)}
-        found.append({**cells, "line": line, REASON: row.message, CAUSE: row.cause, TRACE: row.trace_id})
-    return write_rejects(path, found)
+    found = sorted((_told(store, row) for row in rows), key=lambda told: (int(told[LINE_NUMBER] or 0), told[TRACE]))
+    named = dict.fromkeys(name for told in found for name in told if not name.startswith(_UNNAMED))
+    unnamed = dict.fromkeys(name for told in found for name in told if name.startswith(_UNNAMED))
+    facts = (LINE_NUMBER, REASON, CAUSE, TRACE)
+    columns = [*(name for name in named if name not in facts), *unnamed, *facts]
+    return write_rejects(path, found, columns)
+
+
+def _told(store: Store, row: Any) -> dict[str, Any]:
+    """One letter: the cells by their columns, or, where the row did not fit its header, by their place."""
+    payload = dict(store.open(dead_letter, row.id, row.payload))
+    cells = {name: value for name, value in payload.items() if not name.startswith("_")}
+    if not cells:
+        cells = {f"{_UNNAMED}{n}": value for n, value in enumerate(payload.get(CELLS, []), start=1)}
+    return {**cells, LINE_NUMBER: payload.get(LINE, ""), REASON: row.message, CAUSE: row.cause, TRACE: row.trace_id}

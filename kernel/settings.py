@@ -52,6 +52,11 @@ VARIABLES = (
         "the file `key` in THROUGHLINE_HOME, made at first use, mode 0600",
     ),
     Variable(
+        "THROUGHLINE_PUBLIC_URL",
+        "How webhook senders reach the receiver's `/`, where a proxy stands before it: HubSpot and Twilio sign the address.",
+        "what the request says",
+    ),
+    Variable(
         "THROUGHLINE_REAL",
         "Recordings for tests and trials; tests that need them are skipped without.",
         "`../shared/real` beside the checkout",

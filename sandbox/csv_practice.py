@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from sandbox.practice import Practice
 from sandbox.simulator import Simulator
@@ -77,5 +77,4 @@ class CsvPractice(Practice):
 
     def get(self, resource: str, id: str) -> Json | None:
         """The row."""
-        row: Any = self.rows.get(id)
-        return row
+        return dict(self.rows[id]) if id in self.rows else None

@@ -66,6 +66,8 @@ class Practice:
     """Method and path (a regular expression) of the request that writes one new RESOURCE."""
     reading: ClassVar[tuple[str, str]] = ("*", ".*")
     """Method and path of the requests that read `main`'s pages."""
+    answers: ClassVar[bool] = True
+    """Answers have a content that says what became of a write; otherwise a status says all."""
     spoils: ClassVar[tuple[str, ...]] = ()
     """Fault kinds the simulator acts out itself: partial, wrong_length."""
     credential: ClassVar[str] = "token"

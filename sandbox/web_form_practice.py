@@ -39,7 +39,7 @@ class WebFormPractice(Practice):
 
     def sign(self, url: str, body: bytes, secret: str = SECRET) -> dict[str, str]:
         """Base64 HMAC-SHA256 of id, time and body."""
-        id, stamp = "msg_1", str(self.clock // 1_000_000)
+        id, stamp = f"msg_{hashlib.sha256(body).hexdigest()[:24]}", str(self.clock // 1_000_000)
         key = base64.b64decode(secret.removeprefix("whsec_"))
         mac = hmac.new(key, f"{id}.{stamp}.".encode() + body, hashlib.sha256).digest()
         signature = "v1," + base64.b64encode(mac).decode()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from connectors import connector_for, open_connector
-from connectors.base import Connector, Resource, WriteSpec
+from connectors.base import Connector, Resource, WriteClass, WriteSpec
 from console.conformance.checks import expect, only_where
 from journey.classifying import Hasher
 from kernel.clock import SECOND
-from kernel.errors import Park, ThroughlineError, Unknown
+from kernel.errors import Park, Stop, ThroughlineError, Unknown
 from kernel.ids import content_hash
 from kernel.records import Action, Cursor, Json, Page, SourceRecord, WriteItem, WriteOutcome
 
@@ -126,9 +126,9 @@ class Ground:
             self._opened.pop().close()
 
     # connectors -------------------------------------------------------------------------------------------------------
-    def open(self, settings: Mapping[str, Any] | None = None, *, prepare: bool = False, **changed: Any) -> Connector:
+    def open(self, settings: Mapping[str, Any] | None = None, *, prepare: bool = False) -> Connector:
         """A connector with the practice's settings, or other ones; `prepare`: the account is set up for us first."""
-        told = {**(self.practice.settings() if settings is None else settings), **changed}
+        told = self.practice.settings() if settings is None else settings
         made = open_connector(self.cls, told, connection="here", clock=self.clock, transport=self._transport)
         made.http.timeout = 10.0
         self._opened.append(made)
@@ -138,6 +138,10 @@ class Ground:
         if self.broken is not None:
             self.broken(made)
         return made
+
+    def but(self, name: str, value: Any) -> Connector:
+        """A connector with the practice's settings, one of them changed."""
+        return self.open({**self.practice.settings(), name: value})
 
     def ready(self) -> Connector:
         """A connector to an account that is set up for us."""
@@ -271,6 +275,17 @@ class Ground:
             told = (outcome.vendor_id is not None) + (outcome.error is not None)
             expect(told == 1, "an outcome must hold either a vendor id or an error")
         return outcomes
+
+    def find(self, connector: Connector, resource: str, key: str) -> list[str] | None:
+        """The ids that the connector finds by our key; None where only appending is promised and nothing can be found."""
+        if self.spec(resource).write_class is WriteClass.APPEND_ONLY and type(connector).find is Connector.find:
+            return None
+        return [one.id for one in connector.find(resource, [key]).get(key, [])]
+
+    def warm(self, connector: Connector, resource: str) -> None:
+        """Let the connector look up what it remembers of a resource."""
+        with suppress(Stop):
+            connector.discover(resource)
 
     def create(self, connector: Connector, resource: str, **options: Any) -> tuple[WriteItem, str]:
         """Write a new object that must be applied; (item, vendor id)."""

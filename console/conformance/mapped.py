@@ -48,6 +48,7 @@ def writes(g: Ground, resource: str) -> None:
 def round_trip(g: Ground, resource: str) -> None:
     """In, golden, out and in again: an object written back as it was drawn is the same object."""
     mapping = _mapping(g, resource)
+    only_where(g.resources[resource].readable, "it cannot be read back")
     connector = g.ready()
     item, id = g.create(connector, resource)
     first = connector.fetch(resource, [id])[0]
@@ -89,6 +90,7 @@ def _some(g: Ground, resource: str) -> SourceRecord:
     """A record as the connector reads it."""
     connector: Connector = g.ready()
     if not g.resources[resource].readable:
+        only_where(g.practice.secret, "nothing is read or received")
         return _posted(g, connector)
     if resource in g.practice.written:
         _, id = g.create(connector, resource)

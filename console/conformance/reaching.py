@@ -24,8 +24,8 @@ def good(g: Ground, resource: str) -> None:
 @check("reach.bad_credential")
 def bad_credential(g: Ground, resource: str) -> None:
     """A refused credential is told with what to do about it; reading stops and says `unauthorized`."""
-    only_where(g.practice.simulated, "no vendor")
-    connector = g.open(**{g.practice.credential: WRONG})
+    _only_asked(g)
+    connector = g.but(g.practice.credential, WRONG)
     _told_bad(_looked(connector), WRONG)
     before = len(g.calls())
     error = _stopped(connector, g.practice.main)
@@ -37,8 +37,8 @@ def bad_credential(g: Ground, resource: str) -> None:
 @check("reach.wrong_host")
 def wrong_host(g: Ground, resource: str) -> None:
     """Nobody at the address, or somebody else: told, never raised."""
-    only_where(g.practice.simulated, "no vendor")
-    nobody = g.open(**{g.practice.address: "http://127.0.0.1:9"})
+    _only_asked(g)
+    nobody = g.but(g.practice.address, "http://127.0.0.1:9")
     _told_bad(_looked(nobody), "")
     g.sim.faults.add("html200", times=None)
     _told_bad(_looked(g.open()), "")
@@ -113,6 +113,11 @@ def live(g: Ground, resource: str) -> None:
     if found is not None:
         same(found.type, kind, f"the type of {name}")
         same(set(found.values), set(choices), f"the choices of {name}")
+
+
+def _only_asked(g: Ground) -> None:
+    asked = g.practice.simulated and g.resources[g.practice.main].readable
+    only_where(asked, "nobody is asked anything")
 
 
 def _looked(connector: Connector) -> list[Looked]:

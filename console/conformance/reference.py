@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 
-from connectors.base import Connector, Deletes, Resource
+from connectors.base import Connector, ConnectorSettings, Deletes, Resource
 from console.conformance.checks import check, expect, only_where, same
 from console.conformance.ground import Ground, grounds
 from kernel.settings import CHECKOUT
@@ -19,6 +19,7 @@ _DELETES = {
     Deletes.IN_STREAM: "told by each read",
     Deletes.SWEEP: "found by a complete read",
 }
+_COMMENT = re.compile(r"^    (\w+): .*?  # (.+)$", re.MULTILINE)
 _HEAD = "<!-- Drawn from the connector; after a change of it: throughline connector page {system} -->"
 
 
@@ -78,6 +79,7 @@ def _setup(connector: Connector) -> Iterator[str]:
             told.get(name, ""),
         ]
         for name, field in connector.Settings.model_fields.items()
+        if name not in ConnectorSettings.model_fields  # every connection's own: docs/reference/settings.md
     ]
     yield _table(["setting", "required", "secret", "meaning"], rows)
     yield f"Then `throughline check CONNECTION` tells what is still missing. {_sentence_of(connector.Settings)}".strip()
@@ -89,7 +91,8 @@ def _sentence_of(settings: type) -> str:
 
 def _comments(settings: type) -> dict[str, str]:
     """What stands behind each setting in the source."""
-    found = re.findall(r"^    (\w+): .*?  # (.+)$", inspect.getsource(settings), re.MULTILINE)
+    owners = [one for one in reversed(settings.__mro__) if one.__module__.startswith("connectors.")]
+    found = [pair for one in owners for pair in _COMMENT.findall(inspect.getsource(one))]
     return {name: text.replace("|", "\\|") for name, text in found}
 
 

@@ -22,25 +22,20 @@ PERSON = "canary-person-77"
 @check("secret.settings")
 def settings(g: Ground, resource: str) -> None:
     """Credentials are marked as secrets, and neither settings nor connector nor a refusal of settings shows them."""
-    told = g.practice.settings()
-    secrets = list(_secrets(g.open().settings))
+    told, opened = g.practice.settings(), g.open()
+    secrets, auth = list(_secrets(opened.settings)), opened.http.auth
     if g.practice.simulated:
         expect(g.sim.token in secrets, f"the credential in `{g.practice.credential}` is no SecretStr")
-    shown = [
-        repr(g.open()),
-        repr(g.open().settings),
-        str(g.open().settings),
-        repr(g.open().http),
-        repr(g.open().http.auth),
-        repr(vars(g.open().http.auth) if g.open().http.auth else ""),
-    ]
+    shown = [repr(opened), repr(opened.settings), str(opened.settings), repr(opened.http), repr(auth)]
+    shown += [repr(vars(auth))] if auth is not None else []
     for secret in secrets:
         expect(not any(secret in text for text in shown), "a secret stands in a repr")
-    for wrong in ({"no_such_setting": CANARY}, *({name: {"x": CANARY}} for name in told)):
+    wrongs = [("no_such_setting", CANARY), *((name, {"x": CANARY}) for name in told)]
+    for name, wrong in wrongs:
         try:
-            g.open({**told, **wrong})
+            g.but(name, wrong)
         except BadSetting as error:
-            expect(CANARY not in f"{error!s}{error!r}", f"the refusal of {next(iter(wrong))} tells its value")
+            expect(CANARY not in f"{error!s}{error!r}", f"the refusal of {name} tells its value")
 
 
 @check("secret.errors")
@@ -58,7 +53,7 @@ def errors(g: Ground, resource: str) -> None:
             shown += [f"{one.name} {one.detail} {one.fix}" for one in connector.check()]
             shown += _raised(connector, g.practice.main)
             shown += _written(g, connector)
-        shown += _raised(g.open(**{g.practice.address: "http://127.0.0.1:9"}), g.practice.main)
+        shown += _raised(g.but(g.practice.address, "http://127.0.0.1:9"), g.practice.main)
     for place, text in enumerate(shown):
         expect(CANARY not in text, f"a credential is told: {text.replace(CANARY, '…')[:200]}")
         expect(PERSON not in text, f"a record's value is told: {text.replace(PERSON, '…')[:200]}")

@@ -132,6 +132,7 @@ def page_loop(g: Ground, resource: str) -> None:
     g.make_slowly(resource, 3 * g.practice.page)
     g.quiet(resource)
     connector = g.ready()
+    next(iter(connector.read(resource, None)))  # what will be given again and again
     g.sim.faults.add("duplicate_page", *g.practice.reading, times=None)
     pages = 0
     try:

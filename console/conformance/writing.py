@@ -27,9 +27,9 @@ def create(g: Ground, resource: str) -> None:
             expect(
                 told in (None, g.held(resource, outcome.record.id, name)), f"the outcome's record shows another {name}"
             )
-    found = connector.find(resource, [item.ext_key, "no-such-key"])
-    same([one.id for one in found.get(item.ext_key, [])], [outcome.vendor_id], "what `find` finds by our key")
-    expect(not found.get("no-such-key"), "`find` finds a key that nobody has")
+    found = g.find(connector, resource, item.ext_key)
+    expect(found in (None, [outcome.vendor_id]), f"`find` finds {found} by our key")
+    expect(not g.find(connector, resource, "no-such-key"), "`find` finds a key that nobody has")
 
 
 @check("write.update", per="writable")
@@ -39,7 +39,8 @@ def update(g: Ground, resource: str) -> None:
     item, id = g.create(connector, resource)
     rest = [name for name in facts.fields if name not in facts.change]
     before = {name: g.held(resource, id, name) for name in rest}
-    changed = g.item(resource, facts.change, key=item.ext_key, vendor_id=id)
+    sent = {**item.fields, **facts.change} if g.spec(resource).whole else facts.change
+    changed = g.item(resource, sent, key=item.ext_key, vendor_id=id)
     outcome = g.write(connector, resource, [changed])[0]
     same(outcome.vendor_id, id, f"the object an update went to ({outcome.error})")
     expect(outcome.created is not True, "an update is told as a creation")
@@ -105,7 +106,8 @@ def write_class(g: Ground, resource: str) -> None:
             same(again.vendor_id, id, "class C: the object a conflict names")
         case WriteClass.SEARCH_FIRST | WriteClass.APPEND_ONLY:
             g.clock.sleep(declared.settle.total_seconds() + 1)
-            expect(len(connector.find(resource, [item.ext_key])[item.ext_key]) >= 1, "what was written is not found")
+            expect(again.vendor_id is not None, f"sent again it is not applied: {again.error}")
+            expect(g.find(connector, resource, item.ext_key) != [], "what was written is not found")
             return
     same(g.ours(resource, item.ext_key), [id], "the objects with our key after repeated sends")
 
@@ -143,7 +145,8 @@ def delete(g: Ground, resource: str) -> None:
         same(outcome.vendor_id, id, f"the outcome of a delete ({outcome.error})")
         expect(g.practice.get(resource, id) is None, "a deleted object is still there")
     expect(g.practice.get(resource, kept) is not None, "a delete took another object along")
-    expect(not connector.find(resource, [item.ext_key]).get(item.ext_key), "`find` finds what was deleted")
+    expect(not g.find(connector, resource, item.ext_key), "`find` finds what was deleted")
+    only_where(g.find(connector, resource, "x") is not None, "nobody can say what is there")
     nobody = g.write(connector, resource, [g.item(resource, {}, key="nobodys-key", action=Action.DELETE)])[0]
     expect(
         nobody.error is not None and nobody.error.cause == "not_found", "a delete of what never was must say not_found"
@@ -205,7 +208,7 @@ def batch(g: Ground, resource: str) -> None:
     items: list[WriteItem] = [g.item(resource) for _ in range(size - len(old))]
     for item, id in old:
         items.insert(len(items) // 2, replace(item, vendor_id=id, fields=filled(g.written(resource).change, 1)))
-    connector.discover(resource)
+    g.warm(connector, resource)
     g.forget()
     outcomes = g.write(connector, resource, items)
     cost = len(g.calls())

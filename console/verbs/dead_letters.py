@@ -81,6 +81,9 @@ def groups(
     with desk(screen) as opened:
         found = inspecting.grouped(opened.store, wanted)
         screen.answer({"groups": found, "total": sum(group.letters for group in found)})
+        if not found:
+            screen.say("No letter fits.")
+            return Exit.OK
         rows = [[g.letters, g.cause, g.connection, g.resource, g.field, g.meaning, g.fix] for g in found]
         screen.show(table(["letters", "cause", "connection", "resource", "field", "meaning", "usual fix"], rows))
         for group in found[:3] if wanted.state == "open" else ():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 from typing import Annotated
 
@@ -24,11 +25,18 @@ def up(
         bool,
         typer.Option("--deploy", help="Then put the deployments of prefect.yaml on it, for schedules and workers."),
     ] = False,
+    webhooks: Annotated[
+        bool, typer.Option("--webhooks", help="Then receive webhooks and web forms in this process, until Ctrl-C.")
+    ] = False,
+    host: Annotated[
+        str, typer.Option("--host", help="Where webhooks are listened for; TLS is a proxy's.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="The port for webhooks.")] = 8410,
     json: Json = False,
 ) -> Exit:
     """Start the local Prefect server of this THROUGHLINE_HOME and leave it running, for flows and for its screens."""
-    if stop + status + deploy > 1:
-        raise Usage("give one of --stop, --status and --deploy")
+    if stop + status + (deploy or webhooks) > 1:
+        raise Usage("give one of --stop, --status and --deploy or --webhooks")
     with desk(screen) as opened:
         home = opened.settings.home
         if stop:
@@ -51,6 +59,9 @@ def up(
         if deploy:
             screen.say('Scheduled runs need a worker: eval "$(python -m flows environment)"')
             screen.say("                              prefect worker start --pool throughline")
+        if webhooks:
+            screen.say(f"Webhooks: http://{host}:{port}/hooks/<connection>, web forms: /forms/<form>; Ctrl-C ends it")
+            importlib.import_module("console.reception").serve(opened, host, port)  # late: a web framework
         return Exit.OK if url else Exit.FINDINGS
 
 

@@ -14,6 +14,7 @@ from journey.syncs import Stream
 from kernel import failpoints
 from kernel.errors import Park, Retry, Unknown
 from kernel.records import WriteItem
+from kernel.store import tables
 from tests.journey.conftest import World, route
 from tests.journey.memory import resource
 

@@ -1,0 +1,5 @@
+"""webhook_out, held to the kit."""
+
+from tests.conformance.subscribing import subscribe
+
+test_conformance = subscribe("webhook_out")
