@@ -142,6 +142,8 @@ class Hasher:
 
     def __call__(self, record: SourceRecord) -> str:
         """32 hex digits."""
+        if record.hash:
+            return record.hash
         raw = record.raw
         for path in self._paths:
             raw = _without(raw, path)

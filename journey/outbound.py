@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, case, func, select, true
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, case, func, select
 
 from dead_letter import parking
 from journey import echo, sending
@@ -157,8 +157,9 @@ def _claim(shard: Shard) -> list[Claimed]:
 
     def work(conn: Connection) -> list[Claimed]:
         now = store.clock.now()
-        states = {State.UNKNOWN: ~shard.asked(now), State.PLANNED: true()} if shard.resends else {State.PLANNED: true()}
-        rows = claims.due(conn, shard.connection, shard.resource, states, now, limit)
+        rows = claims.due(
+            conn, shard.connection, shard.resource, shard.to_send, now, limit, forgotten=shard.forgotten(now)
+        )
         taken = claims.take(conn, store, rows, State.INFLIGHT, now)
         return _bind(conn, shard, taken)
 
@@ -304,24 +305,29 @@ def deliver_sync(
 
 def _next_due(ctx: Context, targets: Sequence[tuple[str, str]]) -> int | None:
     """When the next delivery that nothing else blocks may be claimed."""
+    with ctx.store.read() as conn:
+        found = [
+            conn.execute(_earliest(), {"connection": connection, "resource": resource}).scalar()
+            for connection, resource in targets
+        ]
+    return min((at for at in found if at is not None), default=None)
+
+
+@cache
+def _earliest() -> Select[Any]:
+    """Built once: it costs more to build than to run."""
     other = delivery.alias()
     blocked = select(other.c.id).where(
         other.c.binding_id == delivery.c.binding_id,
         other.c.id != delivery.c.id,
         other.c.state.in_((*OPEN, State.CONFLICT)),
     )
-    earliest = None
-    with ctx.store.read() as conn:
-        for connection, resource in targets:
-            query = (
-                select(func.min(func.coalesce(_later(), delivery.c.not_before)))
-                .join(binding, binding.c.id == delivery.c.binding_id)
-                .where(delivery.c.connection == connection, delivery.c.resource == resource)
-                .where(delivery.c.state.in_((State.PLANNED, State.UNKNOWN)), ~blocked.exists())
-            )
-            found = conn.execute(query).scalar()
-            earliest = found if earliest is None or (found is not None and found < earliest) else earliest
-    return earliest
+    return (
+        select(func.min(func.coalesce(_later(), delivery.c.not_before)))
+        .join(binding, binding.c.id == delivery.c.binding_id)
+        .where(delivery.c.connection == bindparam("connection"), delivery.c.resource == bindparam("resource"))
+        .where(delivery.c.state.in_((State.PLANNED, State.UNKNOWN)), ~blocked.exists())
+    )
 
 
 def _later() -> ColumnElement[int]:

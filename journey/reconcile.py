@@ -31,8 +31,8 @@ def reconcile_unknown(shard: Shard) -> int:
 
     def claim(conn: Connection) -> list[Claimed]:
         now = store.clock.now()
-        lost = {State.UNKNOWN: shard.asked(now)}
-        rows = claims.due(conn, shard.connection, shard.resource, lost, now, shard.spec.batch_size)
+        lost, forgotten = {State.UNKNOWN: shard.asked}, shard.forgotten(now)
+        rows = claims.due(conn, shard.connection, shard.resource, lost, now, shard.spec.batch_size, forgotten=forgotten)
         return claims.take(conn, store, rows, State.RECONCILING, now)
 
     claimed = store.transact(claim, "reconcile.claim")

@@ -76,7 +76,7 @@ def _versions(ctx: Context, rows: Sequence[Any], counts: Counts, done: Replayed)
             continue
         payload = ctx.store.open(dead_letter, row.id, row.edited if row.mode == "edited" else row.payload)
         by_stream.setdefault(Stream(row.connection, row.resource), []).append(
-            SourceRecord(target.vendor_id, payload, seen.source_at)
+            SourceRecord(target.vendor_id, payload, seen.source_at, hash=seen.content_hash)
         )
         current.append(row)
     with ctx.store.write("replay.versions") as conn:
@@ -131,9 +131,10 @@ def _stored(ctx: Context, stream: Stream) -> Iterator[list[SourceRecord]]:
             page = conn.execute(query.where(object_.c.id > after).order_by(object_.c.id).limit(_BATCH)).all()
             newest = {row.version: row for row in page if row.version and not row.parked_hash}
             parked = {row.id: row for row in page if row.parked_hash}
-            columns = ["trace_id", "object_id", "raw"]
+            columns = ["trace_id", "object_id", "content_hash", "raw"]
             raws = bulk.select_in(conn, version, "trace_id", newest, columns)
-            raws += bulk.select_in(conn, version, "object_id", parked, columns, "AND t.state = 'parked'")
+            waiting = bulk.select_in(conn, version, "object_id", parked, columns, "AND t.state = 'parked'")
+            raws += [row for row in waiting if row.content_hash == parked[row.object_id].parked_hash]
         if not page:
             return
         after = page[-1].id
@@ -144,6 +145,7 @@ def _stored(ctx: Context, stream: Stream) -> Iterator[list[SourceRecord]]:
                 ctx.store.open(version, row.trace_id, row.raw),
                 objects[row.object_id].source_at,
                 bool(objects[row.object_id].deleted),
+                hash=row.content_hash,
             )
             for row in raws
             if row.raw is not None  # pruned

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 
-from sqlalchemy import ColumnElement, false, or_, true
+from sqlalchemy import ColumnElement, bindparam, false, or_, true
 
 from connectors.base import Connector, WriteClass, WriteSpec
 from journey.context import Context
 from kernel.clock import SECOND
 from kernel.leases import Lease
+from kernel.ledger.states import State
 from kernel.store.tables import delivery
 from mappings import TargetPart
 
@@ -43,7 +45,7 @@ class Shard:
     @property
     def resends(self) -> bool:
         """A lost answer is cured by sending the same again; for class E that is the at-least-once it promises."""
-        return self.spec.write_class in (WriteClass.UPSERT, WriteClass.IDEMPOTENCY_KEY, WriteClass.APPEND_ONLY)
+        return self.spec.write_class in _RESEND
 
     @property
     def ever_asks(self) -> bool:
@@ -54,14 +56,21 @@ class Shard:
         """Whether only the vendor can tell what became of a lost answer. Class B: where its key can prove nothing (any more)."""
         if self.spec.write_class is not WriteClass.IDEMPOTENCY_KEY:
             return not self.resends
-        return attempts == 0 or attempts >= ASK_AFTER or planned_at <= now - self._key_window
+        return attempts == 0 or attempts >= ASK_AFTER or planned_at <= self.forgotten(now)
 
-    def asked(self, now: int) -> ColumnElement[bool]:
-        """`asks`, of delivery rows."""
-        if self.spec.write_class is not WriteClass.IDEMPOTENCY_KEY:
-            return false() if self.resends else true()
-        few = delivery.c.attempts
-        return or_(few == 0, few >= ASK_AFTER, delivery.c.planned_at <= now - self._key_window)
+    @property
+    def asked(self) -> ColumnElement[bool]:
+        """`asks`, of delivery rows; takes the parameter `forgotten`."""
+        return _asked(self.spec.write_class)
+
+    @property
+    def to_send(self) -> dict[State, ColumnElement[bool]]:
+        """What a claim takes up: new plans, and lost answers that are cured by sending the same again."""
+        return _to_send(self.spec.write_class)
+
+    def forgotten(self, now: int) -> int:
+        """A key first used before this instant may be gone at the vendor."""
+        return now - self._key_window if self.spec.write_class is WriteClass.IDEMPOTENCY_KEY else 0
 
     def patience(self, attempts: int, planned_at: int, now: int) -> int:
         """How long (µs) after a lost answer it may be taken up: whoever asks waits until nothing can land any more."""
@@ -91,6 +100,23 @@ class Shard:
     def _key_window(self) -> int:
         assert self.spec.key_window is not None, f"{self.resource}: class B without a key window"
         return int(self.spec.key_window.total_seconds() * SECOND)
+
+
+_RESEND = (WriteClass.UPSERT, WriteClass.IDEMPOTENCY_KEY, WriteClass.APPEND_ONLY)
+
+
+@cache
+def _asked(write_class: WriteClass) -> ColumnElement[bool]:
+    if write_class is not WriteClass.IDEMPOTENCY_KEY:
+        return false() if write_class in _RESEND else true()
+    attempts = delivery.c.attempts
+    return or_(attempts == 0, attempts >= ASK_AFTER, delivery.c.planned_at <= bindparam("forgotten"))
+
+
+@cache
+def _to_send(write_class: WriteClass) -> dict[State, ColumnElement[bool]]:
+    planned: dict[State, ColumnElement[bool]] = {State.PLANNED: true()}
+    return {State.UNKNOWN: ~_asked(write_class), **planned} if write_class in _RESEND else planned
 
 
 def backoff(attempts: int) -> int:

@@ -7,16 +7,19 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from kernel.clock import SECOND
 from kernel.errors import Retry
 from kernel.ids import new_id
-from kernel.store import Store
+from kernel.store import Store, bulk
 from kernel.store.tables import lease
 
 TERM = 60 * SECOND
 """A lease not renewed for this long is anybody's."""
+
+
+_TAKE = select(lease).where(lease.c.name == bindparam("wanted")).with_for_update()
 
 
 class Held(Retry):
@@ -47,11 +50,8 @@ class Lease:
     def release(self) -> None:
         """Give it back; nothing happens where it was lost."""
         with self.store.write("lease.release") as conn:
-            conn.execute(
-                lease.update()
-                .where(lease.c.name == self.name, lease.c.holder == self.holder, lease.c.fence == self.fence)
-                .values(until=0)
-            )
+            ours = {"until": 0, "name": self.name, "was_holder": self.holder, "was_fence": self.fence}
+            bulk.update(conn, lease, [ours], ["name", "was_holder", "was_fence"])
 
 
 @contextmanager
@@ -70,14 +70,14 @@ def acquire(store: Store, name: str) -> Lease:
     holder = f"{socket.gethostname()}:{os.getpid()}:{new_id()}"
     now = store.clock.now()
     with store.write("lease.acquire") as conn:
-        row = conn.execute(select(lease).where(lease.c.name == name).with_for_update()).first()
+        row = conn.execute(_TAKE, {"wanted": name}).first()
         if row is None:
             conn.execute(lease.insert().values(name=name, holder=holder, fence=1, until=now + TERM))
             return Lease(store, name, holder, 1)
         if row.until > now and not _is_dead(row.holder):
             raise Held(f"'{name}' is being worked on by {row.holder.rsplit(':', 1)[0]}", cause="lease_held")
-        taken = lease.update().where(lease.c.name == name, lease.c.fence == row.fence)
-        conn.execute(taken.values(holder=holder, fence=row.fence + 1, until=now + TERM))
+        taken = {"holder": holder, "fence": row.fence + 1, "until": now + TERM, "name": name, "was_fence": row.fence}
+        bulk.update(conn, lease, [taken], ["name", "was_fence"])
         return Lease(store, name, holder, row.fence + 1)
 
 

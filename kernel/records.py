@@ -22,6 +22,7 @@ class SourceRecord:
     raw: Json
     updated_at: int | None = None  # instant; None where the vendor has none
     deleted: bool = False  # a tombstone: raw may then hold no more than the id
+    hash: str = ""  # of the content the vendor holds, where `raw` is not that (a person corrected it)
     fault: str = ""  # why it cannot be read as a record at all (a row with too few cells): it is parked, never lost
 
 

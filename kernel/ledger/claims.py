@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, exists, or_, select
+from sqlalchemy import BindParameter, ColumnElement, Connection, Select, bindparam, exists, or_, select
 
 from kernel.ledger.states import NEXT, OPEN, State
 from kernel.records import Action
@@ -54,40 +55,48 @@ def due(
     states: Mapping[State, ColumnElement[bool]],
     now: int,
     limit: int,
+    **values: int,
 ) -> list[Any]:
-    """Deliveries of these states, each under a condition, that may be taken up now.
+    """Deliveries of these states that may be taken up now, each under a condition (whose parameters are `values`).
 
     None of their binding is open or undecided, no older send could still land.
     """
+    found: list[Any] = []
+    for state, condition in states.items():
+        told = {"connection": connection, "resource": resource, "now": now, "most": limit - len(found), **values}
+        found.extend(bulk.plain(conn.execute(_due(state, condition), told)))
+        if len(found) >= limit:
+            break
+    return found
+
+
+@lru_cache(maxsize=64)
+def _due(state: State, condition: ColumnElement[bool]) -> Select[Any]:
+    """Built once: it costs more to build than to run."""
     other = delivery.alias()
     blocked = exists().where(
         other.c.binding_id == delivery.c.binding_id,
         other.c.id != delivery.c.id,
         other.c.state.in_((*OPEN, State.CONFLICT)),
     )
+    now: BindParameter[int] = bindparam("now")
     may_pass = or_(delivery.c.state == State.UNKNOWN, binding.c.hold_until.is_(None), binding.c.hold_until <= now)
-    found: list[Any] = []
-    for state, condition in states.items():
-        query = (
-            select(*_CLAIMED, binding.c.ext_key, binding.c.vendor_id)
-            .join(binding, binding.c.id == delivery.c.binding_id)
-            .where(
-                delivery.c.connection == connection,
-                delivery.c.resource == resource,
-                delivery.c.state == state,
-                condition,
-                delivery.c.not_before <= now,
-                ~blocked,
-                may_pass,
-            )
-            .order_by(delivery.c.not_before)
-            .limit(limit - len(found))
-            .with_for_update(of=delivery, skip_locked=True)
+    return (
+        select(*_CLAIMED, binding.c.ext_key, binding.c.vendor_id)
+        .join(binding, binding.c.id == delivery.c.binding_id)
+        .where(
+            delivery.c.connection == bindparam("connection"),
+            delivery.c.resource == bindparam("resource"),
+            delivery.c.state == state,
+            condition,
+            delivery.c.not_before <= now,
+            ~blocked,
+            may_pass,
         )
-        found.extend(bulk.plain(conn.execute(query)))
-        if len(found) >= limit:
-            break
-    return found
+        .order_by(delivery.c.not_before)
+        .limit(bindparam("most"))
+        .with_for_update(of=delivery, skip_locked=True)
+    )
 
 
 def take(conn: Connection, store: Store, rows: list[Any], state: State, now: int) -> list[Claimed]:

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from dead_letter import deciding, inspecting
 from journey import inbound, receiving
 from journey.classifying import Arrival
 from journey.counts import Counts
+from journey.replay import remap, replay_letters
 from journey.syncs import Stream
 from kernel.records import Delivered, SourceRecord, WebhookRequest
 from tests.journey.conftest import World
@@ -84,3 +86,20 @@ def test_a_webhook_that_ties_has_the_vendor_asked(world: World, monkeypatch: pyt
 
 def _posted(title: str) -> Delivered:
     return Delivered(records=[("customers", _version(title, 5_000_000))])
+
+
+def test_a_correction_stands_while_the_vendor_still_holds_what_was_corrected(world: World) -> None:
+    order = Stream("shop", "orders")
+    bad = SourceRecord("o1", {"id": "o1", "number": ""}, 5_000_000)
+    inbound.land_records(world.context(), order, [bad], Counts(), started_at=0)
+    (letter,) = inspecting.ids(world.store, inspecting.Filter())
+    deciding.edit(world.store, letter, {"number": "1"}, by="eva", why="typo")
+    deciding.request_replay(world.store, [letter], deciding.Mode.EDITED, by="eva")
+    replay_letters(world.context(), Counts())
+    seen = Counts()
+    inbound.land_records(world.context(), order, [bad], seen, started_at=0)
+    assert (seen.inbound.unchanged, inspecting.ids(world.store, inspecting.Filter())) == (1, [])
+    again = Counts()
+    remap(world.context(), order, again)
+    (golden,) = world.golden("order")
+    assert (again.inbound.landed, golden["number"]) == (1, "1")

@@ -1,0 +1,47 @@
+"""A thousand versions with one time over page borders: whoever dies between two pages, none is missed."""
+
+from __future__ import annotations
+
+import pytest
+
+from journey import inbound
+from kernel import failpoints
+from tests.journey.conftest import World
+
+MANY = 1000
+
+
+class Killed(BaseException):
+    """The process dies here."""
+
+
+@pytest.mark.parametrize("nth", [1, 3, 7])
+@pytest.mark.parametrize("point", ["land.before_commit", "land.committed"])
+def test_a_thousand_equal_times_survive_a_kill_between_pages(
+    world: World, monkeypatch: pytest.MonkeyPatch, point: str, nth: int
+) -> None:
+    monkeypatch.setattr(inbound, "BATCH", 100)
+    world.shop.page_size = 50
+    world.routes = []
+    for n in range(MANY):
+        world.shop.put("customers", f"{n:04}", email=f"p{n}@x.example", last="P")
+    for each in world.shop.all("customers"):
+        each["updated"] = 7_000_000
+    left = nth
+
+    def strike(name: str) -> None:
+        nonlocal left
+        left -= name == point
+        if name == point and left == 0:
+            raise Killed
+
+    failpoints.install(strike)
+    try:
+        with pytest.raises(Killed):
+            world.run()
+    finally:
+        failpoints.install(None)
+    run = world.run()
+    assert len(world.golden()) == MANY
+    assert len(world.rows("version")) == MANY
+    assert run.counts.inbound.read < MANY or nth == 1
