@@ -55,7 +55,11 @@ def follow(conn: Connection, members: dict[str, Member], before: dict[str, str |
 
 def _seat(group: Sequence[Any], home: dict[str, str], moves: Moves) -> None:
     open_seats = [row for row in group if row.slot in ("primary", "duplicate")]
-    first = min(open_seats, key=lambda row: (row.vendor_id is None, home[row.id] != row.golden_id, row.created_at, row.id), default=None)
+    first = min(
+        open_seats,
+        key=lambda row: (row.vendor_id is None, home[row.id] != row.golden_id, row.created_at, row.id),
+        default=None,
+    )
     for row in group:
         slot = row.slot if row not in open_seats else "primary" if row is first else "duplicate"
         if home[row.id] == row.golden_id and slot == row.slot:
