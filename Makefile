@@ -12,7 +12,7 @@ BENCH_VENV := .venv-bench
 BENCH_READY := $(BENCH_VENV)/.ready-$(shell pwd | cksum | cut -d' ' -f1)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lint types docs bench bench-memory lock clean
+.PHONY: help setup demo test check format lint types docs simulate mutants bench bench-memory lock clean
 
 help: ## list these verbs
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +60,12 @@ types: setup ## mypy, strict
 
 docs: setup ## check that the documents name only what is there
 	$(BIN)/python -m pytest -q tests/docs tests/house
+
+simulate: setup ## the engine under a seed's scheduler, crashes and faults: 10,000 seeds a write class (long)
+	$(BIN)/python -m tests.simulation --mode all --seeds 10000 $(ARGS)
+
+mutants: setup ## defects put into the engine on purpose, and which test noticed each
+	$(BIN)/python -m tests.mutants $(ARGS)
 
 bench: setup $(BENCH_READY) ## measure speed and size beside dlt, and write docs/explanation/performance.md (minutes)
 	@$(BIN)/python -m benchmarks $(ARGS)

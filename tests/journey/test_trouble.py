@@ -26,7 +26,7 @@ def test_a_full_disk_stops_the_run_and_the_next_one_goes_on(world: World) -> Non
         world.shop.put("customers", str(n), email=f"p{n}@x{n}.example", last="P", note="x" * 2000)
     with world.store.engine.connect() as conn:
         pages = conn.exec_driver_sql("PRAGMA page_count").scalar()
-        conn.exec_driver_sql(f"PRAGMA max_page_count={pages + 20}")
+        conn.exec_driver_sql(f"PRAGMA max_page_count={pages + 4}")
     run = world.run()
     assert (run.state, [error.cause for error in run.stopped]) == ("failed", ["store_unavailable"])
     assert world.rows("version") == []
