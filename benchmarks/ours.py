@@ -15,9 +15,10 @@ from typing import Any
 
 import orjson
 
-from journey import activation, checkpoints, runs, syncing
+from journey import activation, runs, syncing
 from journey.connecting import OpenConnections
 from journey.context import Context
+from journey.inbound import checkpoints
 from journey.runs import Run
 from journey.syncing import Watcher
 from journey.syncs import Stream

@@ -11,7 +11,7 @@ from typing import ClassVar
 import anyio
 from starlette.requests import Request
 
-from journey.receiving import LATER, Answer
+from journey.inbound.receiving import LATER, Answer
 
 SLOWEST = 10.0
 """Seconds a body may take to arrive."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from console.opening import Desk
-from journey import overview
+from journey.stories import overview
 from journey.syncing import Watcher
 from kernel.records import Check
 from kernel.settings import Settings

@@ -23,7 +23,7 @@ from starlette.routing import Route
 
 from console.admission import Allowance, Buckets, Held, Refused, body_of, headers_of, require_plain
 from journey.context import Connections
-from journey.receiving import LATER, Answer, accept
+from journey.inbound.receiving import LATER, Answer, accept
 from kernel.errors import BadSetting, ThroughlineError
 from kernel.log import get
 from kernel.records import WebhookRequest

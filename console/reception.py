@@ -13,8 +13,9 @@ from sqlalchemy import select
 
 from console.opening import Desk
 from console.receiver import receiver
-from journey import activation, receiving, runs
+from journey import activation, runs
 from journey.context import Context
+from journey.inbound import receiving
 from kernel.errors import Stop, ThroughlineError
 from kernel.leases import Held
 from kernel.log import get

@@ -11,7 +11,7 @@ from prefect.client.schemas.objects import State
 from flows.carrying import carry_out
 from flows.parameters import ReceiveParameters
 from flows.reporting import Report
-from journey import receiving
+from journey.inbound import receiving
 from journey.runs import Run
 
 

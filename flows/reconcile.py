@@ -16,9 +16,9 @@ from flows.parameters import ReconcileParameters
 from flows.reporting import Report
 from flows.sync import find_sync
 from flows.tasks import Shared, Stopped, guarded, named
-from journey import drift
 from journey.context import Context
-from journey.drift import Drift
+from journey.outbound import drift
+from journey.outbound.drift import Drift
 from journey.runs import Run
 from journey.syncs import Stream
 

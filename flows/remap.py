@@ -11,7 +11,7 @@ from prefect.client.schemas.objects import State
 from flows.carrying import carry_out
 from flows.parameters import RemapParameters
 from flows.reporting import Report
-from journey import replay
+from journey.interventions import replay
 from journey.runs import Run
 
 

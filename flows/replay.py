@@ -13,7 +13,7 @@ from dead_letter.inspecting import Filter
 from flows.carrying import carry_out
 from flows.parameters import ReplayParameters
 from flows.reporting import Report
-from journey import replay as replaying
+from journey.interventions import replay as replaying
 from journey.runs import Run
 
 

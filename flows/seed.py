@@ -12,7 +12,7 @@ from flows.carrying import carry_out
 from flows.parameters import SeedParameters
 from flows.reporting import Report
 from flows.sync import find_sync
-from journey import replay
+from journey.interventions import replay
 from journey.runs import Run
 
 

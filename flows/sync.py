@@ -18,8 +18,9 @@ from flows.carrying import carry_out
 from flows.parameters import SyncParameters
 from flows.reporting import Report
 from flows.tasks import Shared, Stopped, guarded, named
-from journey import planning, syncing
+from journey import syncing
 from journey.counts import Inbound
+from journey.outbound import planning
 from journey.runs import Run
 from journey.syncing import Watcher
 from journey.syncs import Stream, Sync

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from journey import inbound, outbound, planning, runs
+from journey import runs
 from journey.context import Context
 from journey.counts import Inbound
+from journey.inbound import reading
+from journey.outbound import delivering, planning
 from journey.runs import Run
 from journey.syncs import Stream, Sync
 from kernel.errors import ThroughlineError
@@ -18,8 +20,8 @@ from kernel.leases import Held
 class Watcher:
     """What a caller wants to be told while a run goes on; every method may be replaced."""
 
-    read: inbound.Progress = field(default=lambda stream, counts: None)
-    delivered: outbound.Progress = field(default=lambda stream, done: None)
+    read: reading.Progress = field(default=lambda stream, counts: None)
+    delivered: delivering.Progress = field(default=lambda stream, done: None)
 
 
 def run_sync(ctx: Context, sync: Sync, watcher: Watcher | None = None, flow_run: str = "") -> Run:
@@ -48,7 +50,7 @@ def read_one(
         watch.read(stream, counts)
 
     try:
-        inbound.read_stream(run.ctx, stream, run.counts, window=window, progress=progress)
+        reading.read_stream(run.ctx, stream, run.counts, window=window, progress=progress)
     except Held:
         run.counts.warn(f"{stream} is being read by another worker")
     except ThroughlineError as error:
@@ -60,7 +62,7 @@ def read_one(
 def deliver_one(run: Run, target: Stream, watch: Watcher) -> ThroughlineError | None:
     """Send once over what is due for one target; the error that stopped it, if one did."""
     try:
-        error = outbound.deliver(run.ctx, target.connection, target.resource, _delivered(run, watch))
+        error = delivering.deliver(run.ctx, target.connection, target.resource, _delivered(run, watch))
     except Held:
         run.counts.warn(f"{target} is being written by another worker")
         return None
@@ -71,10 +73,10 @@ def deliver_one(run: Run, target: Stream, watch: Watcher) -> ThroughlineError | 
 
 def deliver_rest(run: Run, sync: Sync, watch: Watcher, without: Collection[str] = ()) -> None:
     """Deliver until nothing moves: parents release their children, short waits pass. `without`: connections that stopped."""
-    run.stopped += outbound.deliver_sync(run.ctx, sync, _delivered(run, watch), without)
+    run.stopped += delivering.deliver_sync(run.ctx, sync, _delivered(run, watch), without)
 
 
-def _delivered(run: Run, watch: Watcher) -> outbound.Progress:
+def _delivered(run: Run, watch: Watcher) -> delivering.Progress:
     def progress(target: Stream, done: int) -> None:
         run.lease.renew()
         watch.delivered(target, done)

@@ -16,7 +16,7 @@ import orjson
 from connectors import connector_for, open_connector
 from connectors.base import Connector, Resource, WriteClass, WriteSpec
 from console.conformance.checks import expect, only_where
-from journey.classifying import Hasher
+from journey.inbound.classifying import Hasher
 from kernel.clock import SECOND
 from kernel.errors import BadSetting, Park, Stop, ThroughlineError, Unknown
 from kernel.ids import content_hash

@@ -16,8 +16,8 @@ from console.opening import Desk
 from console.rendering import Screen, table
 from dead_letter import inspecting
 from dead_letter.inspecting import Filter
-from journey import finding, overview, tracing
-from journey.tracing import Told
+from journey.stories import finding, overview, tracing
+from journey.stories.tracing import Told
 from kernel.causes import CAUSES
 
 EXAMPLE = "maya.okafor@alder-labs.example"

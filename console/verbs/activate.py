@@ -12,8 +12,9 @@ from console.exits import Exit
 from console.opening import Desk, desk, person
 from console.rendering import Screen, table
 from console.verb import By, Json, verb
-from journey import activation, effects
-from journey.effects import Effects
+from journey import activation
+from journey.interventions import effects
+from journey.interventions.effects import Effects
 from kernel import revisions
 from kernel.revisions import Difference
 

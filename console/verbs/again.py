@@ -15,8 +15,10 @@ from console.opening import Desk, desk
 from console.rendering import Screen, table
 from console.verb import Json, verb
 from console.verbs.sync import app
-from journey import drift, pruning, replay, runs, syncing
+from journey import pruning, runs, syncing
 from journey.context import parse_stream
+from journey.interventions import replay
+from journey.outbound import drift
 from journey.pruning import Retention
 from journey.runs import Run
 from journey.syncing import Watcher

@@ -17,8 +17,9 @@ from console.verb import By, Json, ShowValues, Why, Yes, verb
 from dead_letter import deciding, inspecting
 from dead_letter.deciding import Mode
 from dead_letter.inspecting import Filter
-from journey import aftermath, rejects
 from journey.context import parse_stream
+from journey.inbound import rejects
+from journey.interventions import aftermath
 from kernel import audit
 from kernel.errors import BadSetting
 

@@ -13,9 +13,10 @@ from console.opening import Desk, desk, person
 from console.rendering import Screen, table
 from console.verb import By, Json, ShowValues, Why, verb
 from console.verbs.trace import masked
-from journey import finding, identity, tracing
-from journey.finding import Found
-from journey.identity import Decided
+from journey.interventions import identity
+from journey.interventions.identity import Decided
+from journey.stories import finding, tracing
+from journey.stories.finding import Found
 
 app = typer.Typer(help="Who is one and the same, and what a person says about it.", no_args_is_help=True)
 

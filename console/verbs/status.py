@@ -11,7 +11,7 @@ from console.opening import desk
 from console.rendering import Screen, table
 from console.verb import Json, verb
 from dead_letter import inspecting
-from journey.overview import overview
+from journey.stories.overview import overview
 
 
 @verb

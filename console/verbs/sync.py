@@ -13,9 +13,10 @@ from console.masking import Masker
 from console.opening import Desk, desk
 from console.rendering import Screen, short, table
 from console.verb import Json, ShowValues, verb
-from journey import overview, planning
 from journey.counts import Inbound
-from journey.planning import Change
+from journey.outbound import planning
+from journey.outbound.planning import Change
+from journey.stories import overview
 from journey.syncing import Watcher, run_sync
 from journey.syncs import Stream, Sync
 from kernel.errors import ThroughlineError

@@ -13,8 +13,8 @@ from console.masking import Masker
 from console.opening import desk, person
 from console.rendering import Screen
 from console.verb import By, Json, ShowValues, verb
-from journey import finding, tracing
-from journey.tracing import Story
+from journey.stories import finding, tracing
+from journey.stories.tracing import Story
 from kernel import audit
 from kernel.store import Store
 

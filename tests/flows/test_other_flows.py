@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from dead_letter import inspecting
-from journey import receiving
 from journey.connecting import OpenConnections
+from journey.inbound import receiving
 from kernel import documents
 from kernel.records import WebhookRequest
 from kernel.settings import load_connections

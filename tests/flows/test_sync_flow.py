@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from journey import planning
+from journey.outbound import planning
 from kernel.errors import BadSetting
 from kernel.leases import hold
 from tests.flows.conftest import Api, Office

@@ -18,6 +18,14 @@ ROOMS: dict[str, frozenset[str]] = {
 }
 """Room -> the rooms it may import. Neighbours on one floor are not among them."""
 
+WINGS: dict[str, frozenset[str]] = {
+    "journey/inbound": frozenset({"journey/outbound", "journey/interventions", "journey/stories"}),
+    "journey/outbound": frozenset({"journey/inbound", "journey/interventions", "journey/stories"}),
+    "journey/stories": frozenset({"journey/inbound", "journey/outbound", "journey/interventions"}),
+    "journey/interventions": frozenset({"journey/stories"}),
+}
+"""Wing of a room -> the wings it may not see: the halves meet in the database, and telling changes nothing."""
+
 LIBRARIES: dict[str, frozenset[str]] = {
     "prefect": frozenset({"flows"}),
     "httpx": frozenset({"connectors", "sandbox"}),  # the sandbox sends webhooks with its own HTTP library

@@ -100,6 +100,9 @@ def floors(house: House) -> Findings:
                 yield module.at(node, f"{module.room} may not see {room}")
             if room in ("tests", "benchmarks"):
                 yield module.at(node, f"{module.room} may not see {room}")
+            wing = "/".join(imported.split(".")[:2])
+            if wing in plan.WINGS.get("/".join(module.path.split("/")[:2]), ()):
+                yield module.at(node, f"{'/'.join(module.path.split('/')[:2])} may not see {wing}")
 
 
 def libraries(house: House) -> Findings:

@@ -63,6 +63,15 @@ SEEDED: list[tuple[str, dict[str, str], str]] = [
     ("floors", {"sandbox/a.py": DOC + "def f() -> None:\n    from kernel import ids\n"}, "sandbox may not see kernel"),
     ("floors", {"journey/a.py": DOC + "import sandbox.hubspot\n"}, "journey may not see sandbox"),
     ("floors", {"kernel/a.py": DOC + "import tests.house\n"}, "kernel may not see tests"),
+    (
+        "floors",
+        {
+            "journey/inbound/__init__.py": DOC,
+            "journey/inbound/README.md": "# inbound\nIts job.\n",
+            "journey/inbound/a.py": DOC + "from journey.outbound import planning\n",
+        },
+        "journey/inbound may not see journey/outbound",
+    ),
     ("libraries", {"journey/a.py": DOC + "from prefect import flow\n"}, "prefect may not be imported in journey"),
     ("libraries", {"kernel/a.py": DOC + "import httpx\n"}, "httpx may not be imported in kernel"),
     ("libraries", {"journey/a.py": DOC + "import stripe\n"}, "stripe may not be imported in journey"),

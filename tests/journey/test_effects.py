@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 import mappings
-from journey import effects
 from journey.counts import Counts
-from journey.replay import remap
+from journey.interventions import effects
+from journey.interventions.replay import remap
 from journey.syncs import Stream
 from kernel.revisions import Difference
 from tests.journey.conftest import HERE, RESOURCES, WORDS, World

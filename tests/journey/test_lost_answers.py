@@ -9,10 +9,10 @@ import pytest
 
 from connectors.base import WriteClass
 from dead_letter import deciding, inspecting
-from journey import outbound
 from journey.counts import Counts
-from journey.landing import mark_rows
-from journey.replay import replay_letters
+from journey.dirty import mark_rows
+from journey.interventions.replay import replay_letters
+from journey.outbound import delivering
 from kernel import failpoints
 from kernel.clock import SECOND
 from kernel.errors import Park, Retry, Stop, Unknown
@@ -89,7 +89,7 @@ def test_what_a_lost_worker_may_have_sent_has_time_to_land(world: World, write_c
     _ann(world)
     _kill_at(world, "send.answered")
     now = world.clock.at
-    outbound.settle_unknown(world.context(), "crm", "contacts")
+    delivering.settle_unknown(world.context(), "crm", "contacts")
     (delivery,) = world.rows("delivery")
     (seat,) = world.rows("binding")
     spec = world.crm.resources["contacts"].write

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from dead_letter import deciding, inspecting
-from journey import inbound, receiving
-from journey.classifying import Arrival
 from journey.counts import Counts
-from journey.replay import remap, replay_letters
+from journey.inbound import reading, receiving
+from journey.inbound.classifying import Arrival
+from journey.interventions.replay import remap, replay_letters
 from journey.syncs import Stream
 from kernel.records import Delivered, SourceRecord, WebhookRequest
 from tests.journey.conftest import World
@@ -24,7 +24,7 @@ def _version(title: str, at: int) -> SourceRecord:
 
 def _land(world: World, title: str, at: int, how: Arrival = Arrival.READ) -> tuple[Counts, list[str]]:
     counts = Counts()
-    return counts, inbound.land_records(
+    return counts, reading.land_records(
         world.context(), CUSTOMERS, [_version(title, at)], counts, started_at=0, how=how
     )
 
@@ -43,7 +43,7 @@ def test_a_pushed_version_that_ties_is_not_landed_but_named(world: World) -> Non
 def test_two_pushed_versions_that_tie_are_both_asked_for(world: World) -> None:
     counts = Counts()
     records = [_version("a", 5_000_000), _version("b", 5_000_000)]
-    ties = inbound.land_records(world.context(), CUSTOMERS, records, counts, started_at=0, how=Arrival.PUSHED)
+    ties = reading.land_records(world.context(), CUSTOMERS, records, counts, started_at=0, how=Arrival.PUSHED)
     assert ties == ["1"]
 
 
@@ -69,7 +69,7 @@ def test_known_content_read_again_with_a_newer_time_outdates_what_was_before_it(
 
 def test_of_the_same_content_twice_in_one_batch_the_newer_time_counts(world: World) -> None:
     records = [_version("A", 5_000_000), _version("A", 9_000_000)]
-    inbound.land_records(world.context(), CUSTOMERS, records, Counts(), started_at=0)
+    reading.land_records(world.context(), CUSTOMERS, records, Counts(), started_at=0)
     late, _ = _land(world, "B", 7_000_000)
     assert late.inbound.stale == 1
 
@@ -91,13 +91,13 @@ def _posted(title: str) -> Delivered:
 def test_a_correction_stands_while_the_vendor_still_holds_what_was_corrected(world: World) -> None:
     order = Stream("shop", "orders")
     bad = SourceRecord("o1", {"id": "o1", "number": ""}, 5_000_000)
-    inbound.land_records(world.context(), order, [bad], Counts(), started_at=0)
+    reading.land_records(world.context(), order, [bad], Counts(), started_at=0)
     (letter,) = inspecting.ids(world.store, inspecting.Filter())
     deciding.edit(world.store, letter, {"number": "1"}, by="eva", why="typo")
     deciding.request_replay(world.store, [letter], deciding.Mode.EDITED, by="eva")
     replay_letters(world.context(), Counts())
     seen = Counts()
-    inbound.land_records(world.context(), order, [bad], seen, started_at=0)
+    reading.land_records(world.context(), order, [bad], seen, started_at=0)
     assert (seen.inbound.unchanged, inspecting.ids(world.store, inspecting.Filter())) == (1, [])
     again = Counts()
     remap(world.context(), order, again)

@@ -7,8 +7,8 @@ from threading import Barrier
 
 import pytest
 
-from journey import inbound
 from journey.counts import Counts
+from journey.inbound import reading
 from journey.syncs import Stream
 from kernel.clock import SystemClock
 from kernel.leases import Held, hold
@@ -42,7 +42,7 @@ def test_workers_that_meet_the_same_new_people_make_one_record_each(world: World
         start.wait()
         for at in range(0, PEOPLE, 50):
             counts = Counts()
-            inbound.land_records(
+            reading.land_records(
                 world.context(), Stream("shop", "customers"), records[at : at + 50], counts, started_at=0
             )
             assert counts.inbound.landed == 50
@@ -62,7 +62,7 @@ def test_workers_that_land_the_same_objects_land_each_version_once(world: World)
 
     def land(worker: int) -> None:
         start.wait()
-        inbound.land_records(
+        reading.land_records(
             world.context(), Stream("shop", "customers"), _people("same"), counts[worker], started_at=0
         )
 
@@ -91,7 +91,7 @@ def test_two_connections_of_one_system_with_equal_ids_never_mix(world: World) ->
     ctx.connections = _Two(world)
     for connection, email in (("shop", "a@a.example"), ("shop_us", "b@b.example")):
         record = SourceRecord("1", {"id": "1", "email": email, "last": "X"}, 5)
-        inbound.land_records(ctx, Stream(connection, "customers"), [record], Counts(), started_at=0)
+        reading.land_records(ctx, Stream(connection, "customers"), [record], Counts(), started_at=0)
     assert {golden["email"] for golden in world.golden()} == {"a@a.example", "b@b.example"}
 
 

@@ -10,9 +10,9 @@ import pytest
 import mappings
 from connectors import open_connector
 from connectors.web_form import WebForm
-from journey import receiving
 from journey.context import Context
 from journey.counts import Counts
+from journey.inbound import receiving
 from kernel import failpoints
 from kernel.errors import BadSetting
 from kernel.records import WebhookRequest

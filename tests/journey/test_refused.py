@@ -10,7 +10,7 @@ from dead_letter import deciding, inspecting
 from dead_letter.deciding import Mode
 from dead_letter.inspecting import Filter
 from journey.counts import Counts
-from journey.replay import replay_letters
+from journey.interventions.replay import replay_letters
 from kernel.errors import Park
 from kernel.records import WriteItem
 from tests.journey.conftest import WORDS, World, route

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from journey import planning, runs, syncing
+from journey import runs, syncing
+from journey.outbound import planning
 from journey.syncing import Watcher, run_sync
 from journey.syncs import Stream
 from kernel.clock import SECOND

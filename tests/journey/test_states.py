@@ -9,7 +9,7 @@ import pytest
 from connectors.base import WriteClass
 from dead_letter import deciding, inspecting
 from journey.counts import Counts
-from journey.replay import remap, replay_letters
+from journey.interventions.replay import remap, replay_letters
 from journey.syncs import Stream
 from kernel import failpoints
 from kernel.errors import Park, Retry, Unknown

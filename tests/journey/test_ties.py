@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from journey import inbound
+from journey.inbound import reading
 from kernel import failpoints
 from tests.journey.conftest import World
 
@@ -20,7 +20,7 @@ class Killed(BaseException):
 def test_a_thousand_equal_times_survive_a_kill_between_pages(
     world: World, monkeypatch: pytest.MonkeyPatch, point: str, nth: int
 ) -> None:
-    monkeypatch.setattr(inbound, "BATCH", 100)
+    monkeypatch.setattr(reading, "BATCH", 100)
     world.shop.page_size = 50
     world.routes = []
     for n in range(MANY):

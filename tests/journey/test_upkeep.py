@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from journey import drift, pruning, replay
+from journey import pruning
 from journey.counts import Counts
+from journey.interventions import replay
+from journey.outbound import drift
 from journey.pruning import Retention
 from journey.syncs import Stream
 from kernel.clock import SECOND

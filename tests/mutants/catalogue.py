@@ -31,7 +31,7 @@ MUTANTS = (
     Mutant(
         "M1",
         "a lost answer is treated as a refusal and simply sent again",
-        "journey/sending.py",
+        "journey/outbound/sending.py",
         [
             (
                 "    if error.fate is Fate.UNKNOWN:\n        return _unknown(shard, claimed, now, told)\n",
@@ -51,14 +51,14 @@ MUTANTS = (
     Mutant(
         "M3",
         "no settle time: a miss in a search proves that nothing landed",
-        "journey/shard.py",
+        "journey/outbound/shard.py",
         [("settle = int(self.spec.settle.total_seconds() * SECOND)", "settle = 0")],
         _simulation("D"),
     ),
     Mutant(
         "M4",
         "the checkpoint is written before what it stands for",
-        "journey/landing.py",
+        "journey/inbound/landing.py",
         [
             (
                 "    def work(conn: Connection) -> None:\n        _write_objects(conn, batch)\n",
@@ -79,7 +79,7 @@ MUTANTS = (
     Mutant(
         "M5b",
         "a version read with the time of the one landed is taken for old",
-        "journey/classifying.py",
+        "journey/inbound/classifying.py",
         [
             (
                 "known.source_at is not None and record.updated_at < known.source_at",
@@ -91,7 +91,7 @@ MUTANTS = (
     Mutant(
         "M6",
         "an item's error in a batch's answer is not looked at",
-        "journey/sending.py",
+        "journey/outbound/sending.py",
         [
             (
                 "return [Sent(each, outcome) for each, outcome in zip(part, outcomes, strict=True)]",
@@ -155,28 +155,28 @@ MUTANTS = (
     Mutant(
         "K2",
         "a refused resend makes an unanswered write unsent",
-        "journey/sending.py",
+        "journey/outbound/sending.py",
         [("    if claimed.doubtful:\n", "    if False:\n")],
         _simulation("B"),
     ),
     Mutant(
         "K3",
         "a plan is written although what it was made beside has moved",
-        "journey/planning.py",
+        "journey/outbound/planning.py",
         [("if claims.pending(conn, scene.ids) != scene.pending:", "if False:")],
         _simulation("A", 3000),
     ),
     Mutant(
         "K4",
         "an unanswered create is followed by one under another key",
-        "journey/planning.py",
+        "journey/outbound/planning.py",
         [("plan.doubted = unsettled.doubted and self.spec.write_class in _LOOKS", "plan.doubted = False")],
         _test("tests/journey/test_lost_answers.py", "-k", "sqlite and version_after_one"),
     ),
     Mutant(
         "K5",
         "of two pushed versions with one time the last to arrive counts",
-        "journey/receiving.py",
+        "journey/inbound/receiving.py",
         [("Connector.fetch else Arrival.PUSHED", "Connector.fetch else Arrival.READ")],
         _simulation("A"),
     ),

@@ -13,9 +13,9 @@ import pytest
 import mappings
 from connectors import connector_for
 from dead_letter import inspecting
-from journey import rejects
 from journey.connecting import OpenConnections
 from journey.context import Context, Pins
+from journey.inbound import rejects
 from journey.runs import Run
 from journey.syncing import run_sync
 from journey.syncs import Stream, Sync

@@ -16,9 +16,10 @@ from sqlalchemy import Engine
 
 from connectors.base import WriteClass
 from dead_letter import deciding, inspecting
-from journey import inbound, receiving, runs
+from journey import runs
 from journey.context import Context, Pins
-from journey.replay import replay_letters
+from journey.inbound import reading, receiving
+from journey.interventions.replay import replay_letters
 from journey.syncing import run_sync
 from journey.syncs import Stream, Sync
 from kernel.errors import Broken, ThroughlineError
@@ -138,7 +139,7 @@ class Seed:
     def run(self) -> Outcome:
         """Trouble, then calm, then the comparison."""
         self.ground.clear()
-        batch, inbound.BATCH = inbound.BATCH, self.batch
+        batch, reading.BATCH = reading.BATCH, self.batch
         try:
             with self.machine.running(self.ground.engine):
                 self.story.tell()
@@ -153,7 +154,7 @@ class Seed:
                 self.machine.run()
             verdict = self.guard.verdict(self.story.expected(), self.story.companies(), self.story.gone())
         finally:
-            inbound.BATCH = batch
+            reading.BATCH = batch
             self.guard.close()
         return Outcome(
             self.mode,

@@ -27,7 +27,7 @@ from console.receiver import receiver
 from console.reception import config
 from journey.context import Context
 from journey.counts import Counts
-from journey.receiving import process
+from journey.inbound.receiving import process
 from kernel.clock import SECOND
 from kernel.errors import BadSetting, Park
 from kernel.records import Delivered, SourceRecord, WebhookRequest

@@ -12,7 +12,7 @@ import pytest
 
 from connectors.proofs import Keyring
 from connectors.signatures import admit
-from journey.receiving import accept
+from journey.inbound.receiving import accept
 from kernel import failpoints
 from kernel.clock import SECOND
 from tests.webhooks.conftest import OTHER, Hooks

@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import Connection
 
 from journey import echo
-from journey.sending import Sent
-from journey.shard import Shard
+from journey.outbound.sending import Sent
+from journey.outbound.shard import Shard
 from kernel.ledger.states import State
 from kernel.records import Action
 from kernel.store import bulk

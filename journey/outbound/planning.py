@@ -15,10 +15,11 @@ from sqlalchemy import Connection, select
 from connectors.base import WriteClass
 from dead_letter import parking
 from dead_letter.parking import Letter
-from journey import echo, refused
+from journey import echo
 from journey.context import Context
-from journey.landing import mark_rows
-from journey.scene import Scene
+from journey.dirty import mark_rows
+from journey.outbound import refused
+from journey.outbound.scene import Scene
 from journey.syncs import Route, Sync
 from kernel.errors import Park
 from kernel.ids import derived_id

@@ -14,13 +14,14 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, bindparam, case, func, select
 
 from dead_letter import parking
-from journey import echo, sending
+from journey import echo
 from journey.context import Context
-from journey.landing import mark_rows
-from journey.reconcile import reconcile_unknown
-from journey.redundant import settle_redundant
-from journey.sending import Sent, letter
-from journey.shard import Shard
+from journey.dirty import mark_rows
+from journey.outbound import sending
+from journey.outbound.reconciling import reconcile_unknown
+from journey.outbound.redundant import settle_redundant
+from journey.outbound.sending import Sent, letter
+from journey.outbound.shard import Shard
 from journey.syncs import Stream, Sync
 from kernel.clock import SECOND
 from kernel.errors import Fate, Park, Stop, ThroughlineError

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from dedup import Ruling, Verdict, merging, unmerging
 from journey.context import Context
 from journey.drafts import COLUMNS, Member, from_row
-from journey.landing import Batch, land
+from journey.inbound.landing import Batch, land
 from journey.syncs import Stream
 from kernel import audit
 from kernel.errors import BadSetting, Stop

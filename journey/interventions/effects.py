@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from journey.context import Pins
-from journey.replay import mark_all
+from journey.interventions.replay import mark_all
 from journey.syncs import Sync
 from kernel.revisions import Difference
 from kernel.store import Store

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from journey.sending import Sent
-from journey.shard import Shard
+from journey.outbound.sending import Sent
+from journey.outbound.shard import Shard
 from kernel.errors import Park
 from kernel.ids import object_id
 from kernel.records import WriteOutcome

@@ -10,7 +10,7 @@ from typing import Any
 from connectors.base import WriteClass
 from dead_letter.parking import Letter
 from journey import echo
-from journey.shard import Shard, backoff
+from journey.outbound.shard import Shard, backoff
 from kernel.clock import SECOND
 from kernel.errors import Fate, Park, Retry, RetryAt, ThroughlineError, Unknown
 from kernel.failpoints import failpoint

@@ -9,9 +9,9 @@ from sqlalchemy import Connection
 
 from dedup import Ruling, Verdict
 from journey import bindings, echo
-from journey.classifying import News
 from journey.context import Context
 from journey.drafts import COLUMNS, KeyHash, Member, from_row, member_id, succeed
+from journey.inbound.classifying import News
 from journey.syncs import Stream
 from kernel.ledger import claims
 from kernel.store import bulk

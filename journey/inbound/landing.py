@@ -11,13 +11,15 @@ from sqlalchemy import Connection
 from dead_letter import parking
 from dead_letter.parking import Letter
 from dedup import Verdict, anchored_id
-from journey import bindings, linking
-from journey.classifying import News
+from journey import bindings
 from journey.context import Context
+from journey.dirty import mark_rows
 from journey.drafts import Member
-from journey.linking import Links
-from journey.merging import Merged, merge
-from journey.placing import Placement, place
+from journey.inbound import linking
+from journey.inbound.classifying import News
+from journey.inbound.linking import Links
+from journey.inbound.merging import Merged, merge
+from journey.inbound.placing import Placement, place
 from journey.syncs import Stream
 from kernel.ids import derived_id, new_id
 from kernel.store import Raced, bulk
@@ -177,16 +179,6 @@ def _dirty_rows(ctx: Context, conn: Connection, batch: Batch, writes: _Writes) -
         if golden_id in known:
             marks[golden_id] = (known[golden_id], "link", newest)
     return mark_rows(ctx, marks)
-
-
-def mark_rows(ctx: Context, marks: dict[str, tuple[str, str, str]]) -> list[dict[str, Any]]:
-    """Dirty rows, from golden id -> (entity, reason, trace id): one for each sync that sends the record's entity somewhere."""
-    token, routed = new_id(), ctx.pins.routed
-    return [
-        {"golden_id": golden_id, "sync": sync, "entity": entity, "reason": reason, "trace_id": trace_id, "token": token}
-        for golden_id, (entity, reason, trace_id) in marks.items()
-        for sync in routed.get(entity, ())
-    ]
 
 
 _AS_READ = ["id", "was_version", "was_source_at", "was_parked_hash"]

@@ -9,10 +9,10 @@ from typing import Any
 from sqlalchemy import select
 
 from connectors.base import Connector
-from journey import inbound
-from journey.classifying import Arrival
 from journey.context import Connections, Context
 from journey.counts import Counts
+from journey.inbound import reading
+from journey.inbound.classifying import Arrival
 from journey.syncs import Stream
 from kernel.errors import BadSetting, Park, ThroughlineError
 from kernel.ids import derived_id, new_id
@@ -124,13 +124,13 @@ def _land(ctx: Context, rows: Sequence[Any], counts: Counts) -> set[str]:
             continue
         try:
             first = min(row.received_at for row in rows)
-            ties = inbound.land_records(ctx, stream, each.records, counts, started_at=first, how=_trusted(ctx, stream))
+            ties = reading.land_records(ctx, stream, each.records, counts, started_at=first, how=_trusted(ctx, stream))
             each.hints += [name for name in dict.fromkeys(ties) if name not in each.hints]
             for start in range(0, len(each.hints), _FETCH):
                 started = ctx.store.clock.now()
                 names = each.hints[start : start + _FETCH]
                 found = ctx.connections.open(stream.connection).fetch(stream.resource, names)
-                inbound.land_records(ctx, stream, found, counts, started_at=started)
+                reading.land_records(ctx, stream, found, counts, started_at=started)
         except ThroughlineError as error:
             log.warning("receipts wait", stream=str(stream), cause=error.cause)
             counts.warn(f"{stream}: {len(each.receipts)} webhooks could not be processed now ({error.cause})")

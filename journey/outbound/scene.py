@@ -7,8 +7,9 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from journey import bindings, observing, refused
+from journey import bindings
 from journey.context import Context
+from journey.outbound import observing, refused
 from kernel.ledger import claims
 from kernel.store import bulk
 from kernel.store.tables import binding, golden, link, target_state

@@ -12,11 +12,11 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from dead_letter import parking
-from journey import inbound
-from journey.classifying import Arrival
 from journey.context import Context
 from journey.counts import Counts
-from journey.landing import mark_rows
+from journey.dirty import mark_rows
+from journey.inbound import reading
+from journey.inbound.classifying import Arrival
 from journey.syncs import Stream, Sync
 from kernel.errors import BadSetting
 from kernel.ids import new_id
@@ -82,7 +82,7 @@ def _versions(ctx: Context, rows: Sequence[Any], counts: Counts, done: Replayed)
     with ctx.store.write("replay.versions") as conn:
         _close(conn, ctx, stale, "superseded", "a newer version had landed; nothing was written")
     for stream, records in by_stream.items():
-        inbound.land_records(ctx, stream, records, counts, started_at=ctx.store.clock.now(), how=Arrival.AGAIN)
+        reading.land_records(ctx, stream, records, counts, started_at=ctx.store.clock.now(), how=Arrival.AGAIN)
     done.versions += len(current)
     done.superseded += len(stale)
 
@@ -119,7 +119,7 @@ def _close(conn: Connection, ctx: Context, ids: Sequence[str], state: str, reaso
 def remap(ctx: Context, stream: Stream, counts: Counts) -> None:
     """Map every stored object of a stream again from its raw payload, with today's mapping and without the vendor."""
     for records in _stored(ctx, stream):
-        inbound.land_records(ctx, stream, records, counts, started_at=ctx.store.clock.now(), how=Arrival.AGAIN)
+        reading.land_records(ctx, stream, records, counts, started_at=ctx.store.clock.now(), how=Arrival.AGAIN)
 
 
 def _stored(ctx: Context, stream: Stream) -> Iterator[list[SourceRecord]]:

@@ -11,8 +11,9 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from journey import echo, outbound
+from journey import echo
 from journey.context import Context
+from journey.outbound import delivering
 from journey.syncs import Stream
 from kernel.errors import Stop, ThroughlineError
 from kernel.leases import Held
@@ -51,7 +52,7 @@ def compare(ctx: Context, target: Stream, most: int | None = None) -> Drift:
     """Settle what is due for a target, then look its bindings up there, at most `most` of them."""
     found = Drift(str(target))
     try:
-        found.settled = outbound.settle_unknown(ctx, target.connection, target.resource)
+        found.settled = delivering.settle_unknown(ctx, target.connection, target.resource)
     except Held:
         found.note = "being written by another worker; "
     try:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from dedup import Golden, survive
 from journey.context import Context
 from journey.drafts import COLUMNS, Member, by_golden, folded, from_row
-from journey.placing import GOLDEN_COLUMNS
+from journey.inbound.placing import GOLDEN_COLUMNS
 from kernel.ids import content_hash
 from kernel.store import bulk
 from kernel.store.tables import golden, member

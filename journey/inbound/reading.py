@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from dead_letter.parking import Letter
-from journey import checkpoints
-from journey.classifying import Arrival, News, classify
 from journey.context import Context
 from journey.counts import Counts, Inbound, add
-from journey.landing import Batch, land, object_row, version_row
-from journey.surroundings import Surroundings
+from journey.inbound import checkpoints
+from journey.inbound.classifying import Arrival, News, classify
+from journey.inbound.landing import Batch, land, object_row, version_row
+from journey.inbound.surroundings import Surroundings
 from journey.syncs import Stream
 from kernel.errors import Park
 from kernel.leases import hold

@@ -9,8 +9,8 @@ from sqlalchemy import Connection
 
 from dead_letter import parking
 from journey import echo
-from journey.sending import held_fields, letter
-from journey.shard import Shard
+from journey.outbound.sending import held_fields, letter
+from journey.outbound.shard import Shard
 from kernel.clock import SECOND
 from kernel.errors import Park, ThroughlineError
 from kernel.ledger import claims

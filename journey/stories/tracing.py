@@ -13,7 +13,7 @@ import orjson
 from sqlalchemy import Connection, Row, select
 
 from journey.drafts import unfolded
-from journey.finding import Found
+from journey.stories.finding import Found
 from kernel import documents
 from kernel.clock import iso
 from kernel.errors import BadDocument

@@ -8,9 +8,10 @@ from typing import Any
 
 from sqlalchemy import select
 
-from journey import planning, runs
+from journey import runs
 from journey.context import Context
-from journey.replay import replay_letters
+from journey.interventions.replay import replay_letters
+from journey.outbound import planning
 from journey.syncing import Watcher, deliver_rest
 from kernel.errors import ThroughlineError
 from kernel.ledger.states import PENDING, State

@@ -1,0 +1,1 @@
+"""The outbound half: what is dirty is planned, delivered, settled, and asked about where an answer was lost."""

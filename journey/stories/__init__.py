@@ -1,0 +1,1 @@
+"""What a person is told: records found, traced, and how everything stands. Reads only."""
