@@ -240,6 +240,8 @@ def from_v1(resource: str, record: Json, id: int) -> Json:
             value = f"{value.replace(' ', 'T')}Z"
         if name in ("emails", "phones"):
             value = [one for one in value or () if one.get("value")] if isinstance(value, list) else []
+        if name == "visible_to" and isinstance(value, str):
+            value = int(value)
         if name == "address" and isinstance(value, str):
             value = {"value": value}
         if HASH.fullmatch(name):

@@ -196,7 +196,7 @@ class PipedriveSimulator(Simulator):
         held = self.state.get(_resource(request), request.path_params["id"])
         if held is None:
             return self.error(404, "", "not found")
-        return answer({"success": True, "data": held, "additional_data": None})
+        return answer({"success": True, "data": held})
 
     async def _create(self, request: Request) -> Response:
         resource, fields = _resource(request), orjson.loads(await request.body())
