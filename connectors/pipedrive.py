@@ -17,6 +17,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Annotated, Any, ClassVar, Self
 
 import httpx
@@ -184,13 +185,13 @@ class Pipedrive(Connector):
 
     def check(self) -> list[r.Check]:
         """The credential; then each resource: whether it can be read, and the field that holds our key."""
-        found = [looked("account", lambda: self.http.get("/api/v1/users/me"), "give a valid token for this base_url")]
+        found = [looked("account", partial(self.http.get, "/api/v1/users/me"), "give a valid token for this base_url")]
         for name, spec in self.resources.items():
-            path, fix = _LISTS[name][0].path, f"let the token's user (or app) see {name}"
-            found.append(looked(name, lambda path=path: self.http.get(path, params={"limit": 1}), fix))  # type: ignore[misc]
+            one = partial(self.http.get, _LISTS[name][0].path, params={"limit": 1})
+            found.append(looked(name, one, f"let the token's user (or app) see {name}"))
             if spec.write is not None and found[-1].ok:
                 fix = f"add a text field '{self.settings.key_name}' to {name}, or: throughline check --fix"
-                found.append(looked(f"{name}: key", lambda name=name: self._hash(name, needed=True), fix))  # type: ignore[misc]
+                found.append(looked(f"{name}: key", partial(self._hash, name, needed=True), fix))
         return found
 
     def read(self, resource: str, since: r.Cursor | None, *, window: tuple[int, int] | None = None) -> Iterator[r.Page]:

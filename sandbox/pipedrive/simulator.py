@@ -282,7 +282,9 @@ class PipedriveSimulator(Simulator):
         return answer({"success": True, "data": held, **company})
 
     async def _me(self, request: Request) -> Response:
-        return answer({"success": True, "data": {**(self.state.get("users", str(OWNER)) or {}), "company_id": 15043420}})
+        return answer(
+            {"success": True, "data": {**(self.state.get("users", str(OWNER)) or {}), "company_id": 15043420}}
+        )
 
     async def _token(self, request: Request) -> Response:
         form = (await request.body()).decode()

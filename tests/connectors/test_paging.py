@@ -126,7 +126,9 @@ def test_a_read_goes_on_in_the_list_and_at_the_page_where_it_stood() -> None:
 
 def test_a_window_asks_for_its_bounds_and_for_no_deletes() -> None:
     asked: list[tuple[str, dict[str, str]]] = []
-    pages = list(changes(serving({"/live": [1], "/gone": []}, asked), LISTS, None, record, asking=bounds, window=(5, 9)))
+    pages = list(
+        changes(serving({"/live": [1], "/gone": []}, asked), LISTS, None, record, asking=bounds, window=(5, 9))
+    )
     assert asked == [("/live", {"limit": "2", "from": "5", "to": "9"})]
     assert pages[-1].last
 
@@ -153,7 +155,12 @@ def failing(errors: dict[str, ThroughlineError]) -> Callable[[WriteItem], WriteO
 def test_each_failure_is_its_items_own() -> None:
     outcomes = one_by_one(batch(4), failing({"k0": Park("bad"), "k2": Unknown("lost")}))
     assert [outcome.vendor_id for outcome in outcomes] == [None, "k1", None, "k3"]
-    assert [outcome.error.fate if outcome.error else None for outcome in outcomes] == [Fate.PARK, None, Fate.UNKNOWN, None]
+    assert [outcome.error.fate if outcome.error else None for outcome in outcomes] == [
+        Fate.PARK,
+        None,
+        Fate.UNKNOWN,
+        None,
+    ]
 
 
 @pytest.mark.parametrize("error", [RetryAt("spent", at=1), Stop("forbidden")])
