@@ -135,7 +135,10 @@ class Connector(ABC):
         return self.resources[resource]
 
     def key_path(self, resource: str) -> tuple[str, ...]:
-        """Where an object that was read carries our key; () where it carries none."""
+        """Where an object that was read carries our key; () where it carries none. Asked within a transaction: no HTTP.
+
+        Where the account names the field as it likes, `read`, `fetch` and `find` put our key at a place of its own.
+        """
         spec = self.declared(resource).write
         return tuple(spec.ext_field.split(".")) if spec is not None else ()
 

@@ -45,7 +45,13 @@ _V1, _V2 = (
     Paging(asks, ("limit", 500), told=f"additional_data.{told}", items="data")
     for asks, told in (("start", "pagination.next_start"), ("cursor", "next_cursor"))
 )
-_KINDS = dict(organizations="organization", persons="person", deals="deal", products="product", activities="activity")
+_KINDS = {
+    "organizations": "organization",
+    "persons": "person",
+    "deals": "deal",
+    "products": "product",
+    "activities": "activity",
+}
 _RESOURCES = {**{one: many for many, one in _KINDS.items()}, "lead": "leads", "user": "users"}
 _LISTS: Mapping[str, Sequence[Listed]] = {
     **{many: (Listed(f"/api/v2/{many}", _V2),) for many in _KINDS},
