@@ -21,12 +21,17 @@ Asking = Callable[[int | None, int | None], Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One list of a stream. `goes_on`: only asked when a read goes on from a cursor, such as what was deleted."""
+    """One list of a stream.
+
+    `goes_on`: only asked when a read goes on from a cursor, such as what was deleted. `bounded`: asked "since when";
+    otherwise it comes whole each time, because deleting an object need not count as a change of it.
+    """
 
     path: str
     paging: Paging
     params: Mapping[str, Any] = field(default_factory=dict)
     goes_on: bool = False
+    bounded: bool = True
 
 
 def changes(
@@ -47,7 +52,8 @@ def changes(
     lists = [one for one in lists if not one.goes_on or (start and window is None)]
     for place in range(going.get("list", 0), len(lists)):
         one = lists[place]
-        for items, token, answer in one.paging.pages(http, one.path, {**one.params, **bounds}, going.pop("next", None)):
+        params = {**one.params, **(bounds if one.bounded else {})}
+        for items, token, answer in one.paging.pages(http, one.path, params, going.pop("next", None)):
             records = [record(raw) for raw in items]
             top = max([top, *(each.updated_at or 0 for each in records)])
             last = token is None and place == len(lists) - 1

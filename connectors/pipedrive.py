@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Annotated, Any, ClassVar, Self
@@ -41,37 +42,25 @@ from kernel.errors import Fate, Park, Stop
 from kernel.records import Action, Json, SourceRecord, WriteItem, WriteOutcome
 
 KEY = "throughline_key"  # where a record shows our key, whatever the hash of its field
-_V1, _V2 = (
-    Paging(asks, ("limit", 500), told=f"additional_data.{told}", items="data")
-    for asks, told in (("start", "pagination.next_start"), ("cursor", "next_cursor"))
-)
-_KINDS = {
-    "organizations": "organization",
-    "persons": "person",
-    "deals": "deal",
-    "products": "product",
-    "activities": "activity",
-}
+_V2 = Paging("cursor", ("limit", 500), told="additional_data.next_cursor", items="data")
+_V1 = Paging("start", ("limit", 500), told="additional_data.pagination.next_start", items="data")
+_KINDS = {f"{one}s": one for one in ("organization", "person", "deal", "product")} | {"activities": "activity"}
 _RESOURCES = {**{one: many for many, one in _KINDS.items()}, "lead": "leads", "user": "users"}
+_DELETED = Listed("/api/v2/deals", _V2, {"status": "deleted"}, goes_on=True, bounded=False)
 _LISTS: Mapping[str, Sequence[Listed]] = {
     **{many: (Listed(f"/api/v2/{many}", _V2),) for many in _KINDS},
-    "deals": (
-        Listed("/api/v2/deals", _V2),
-        Listed("/api/v2/deals/archived", _V2),
-        Listed("/api/v2/deals", _V2, {"status": "deleted"}, goes_on=True),
-    ),
+    "deals": (Listed("/api/v2/deals", _V2), Listed("/api/v2/deals/archived", _V2), _DELETED),
     "leads": (Listed("/api/v1/leads", _V1), Listed("/api/v1/leads/archived", _V1)),
     "users": (Listed("/api/v1/users", _V1),),
 }
 _TYPES = {
-    **dict.fromkeys(("int", "double", "monetary"), "number"),
-    **dict.fromkeys(("enum", "set", "status", "stage"), "picklist"),
-    **dict.fromkeys(("org", "people", "user", "deal", "lead"), "reference"),
-    **{same: same for same in ("boolean", "date", "json")},
-    "address": "json",
-}
+    "int": "number", "double": "number", "monetary": "number", "boolean": "boolean", "date": "date", "json": "json",
+    "enum": "picklist", "set": "picklist", "status": "picklist", "stage": "picklist", "address": "json",
+    "org": "reference", "people": "reference", "user": "reference", "deal": "reference", "lead": "reference",
+}  # fmt: skip
 _READ_ONLY = frozenset({"id", "add_time", "update_time", "is_deleted", "first_name", "last_name", KEY})
 _LINKS = {"organization": "org_id", "person": "person_id", "owner": "owner_id"}
+_PLAIN = re.compile(r"[\w-]{1,64}")
 _LABELLED = ("emails", "phones")
 _FIELD = re.compile(r"\b([0-9a-f]{40}|emails|phones|name|title|value|currency|status|probability|[a-z]+(?:_[a-z]+)+)\b")
 
@@ -106,7 +95,7 @@ class PipedriveSettings(ConnectorSettings):
     oauth_url: str = "https://oauth.pipedrive.com"
     key_name: str = "Throughline key"  # name of the text field that holds our key
     requests_per_2s: Annotated[int, Field(ge=1)] = 20  # of one user; more on larger plans
-    daily_tokens: Annotated[int, Field(ge=100)] = 30_000  # the company's: 30,000 × plan × seats
+    daily_tokens: Annotated[int, Field(ge=100)] = 30_000  # the company's: 30,000 × plan × seats; 500 objects read cost 10, a create 26
     webhook_secret: Secrets = ()  # user:password, as given to the webhooks (http_auth_user, http_auth_password)
 
     @model_validator(mode="after")
@@ -116,35 +105,28 @@ class PipedriveSettings(ConnectorSettings):
         return self
 
 
-def _read(name: str, write: WriteSpec | None = None) -> Resource:
-    stamp, known, deletes = "modified" if name == "users" else "update_time", name in _KINDS, Deletes.SWEEP
+_KEYED = WriteSpec(
+    WriteClass.SEARCH_FIRST, KEY, batch_size=20, actions=frozenset({Action.UPSERT, Action.CLEAR, Action.DELETE}),
+    read_only=_READ_ONLY, settle=timedelta(seconds=120), max_processing=timedelta(seconds=90),
+)  # fmt: skip
+_LINKED = replace(
+    _KEYED, actions=_KEYED.actions | {Action.ASSOCIATE, Action.DISSOCIATE}, references={"organization": "organizations"}
+)
+_DEAL = replace(
+    _LINKED, actions=_LINKED.actions | {Action.ARCHIVE}, references={**_LINKED.references, "person": "persons"}
+)
+
+
+def _changing(name: str, write: WriteSpec | None = None, deletes: Deletes = Deletes.SWEEP) -> Resource:
+    back, volatile = timedelta(minutes=5), ("update_time", "next_activity_id")
     return Resource(
-        name,
-        updated_at=stamp,
-        incremental=known,
-        backfill=known,
-        lookback=timedelta(minutes=5),
-        deletes=Deletes.IN_STREAM if name == "deals" else deletes,
-        volatile=(stamp, "next_activity_id", "last_login"),
-        write=write,
+        name, updated_at="update_time", lookback=back, backfill=True, deletes=deletes, volatile=volatile, write=write
     )
 
 
-def _both_ways(name: str, *more: Action, **references: str) -> Resource:
-    links = (Action.ASSOCIATE, Action.DISSOCIATE) if references else ()
-    return _read(
-        name,
-        WriteSpec(
-            WriteClass.SEARCH_FIRST,
-            KEY,
-            batch_size=20,
-            actions=frozenset({Action.UPSERT, Action.CLEAR, Action.DELETE, *links, *more}),
-            references=references,
-            read_only=_READ_ONLY,
-            settle=timedelta(seconds=120),
-            max_processing=timedelta(seconds=90),
-        ),
-    )
+def _whole(name: str, stamp: str) -> Resource:
+    volatile = (stamp, "next_activity_id", "last_login")
+    return Resource(name, updated_at=stamp, incremental=False, deletes=Deletes.SWEEP, volatile=volatile)
 
 
 class Pipedrive(Connector):
@@ -153,10 +135,13 @@ class Pipedrive(Connector):
     system: ClassVar[str] = "pipedrive"
     Settings = PipedriveSettings
     resources: ClassVar[Mapping[str, Resource]] = {
-        "organizations": _both_ways("organizations"),
-        "persons": _both_ways("persons", organization="organizations"),
-        "deals": _both_ways("deals", Action.ARCHIVE, organization="organizations", person="persons"),
-        **{name: _read(name) for name in ("products", "activities", "leads", "users")},
+        "organizations": _changing("organizations", _KEYED),
+        "persons": _changing("persons", _LINKED),
+        "deals": _changing("deals", _DEAL, Deletes.IN_STREAM),
+        "products": _changing("products"),
+        "activities": _changing("activities"),
+        "leads": _whole("leads", "update_time"),
+        "users": _whole("users", "modified"),
     }
     # A Limit counts requests, the vendor's day counts tokens: a request is taken for 10, the price of a list.
     limits: ClassVar[Sequence[Limit]] = (Limit(20, 2.0), Limit(3_000, 86_400.0))
@@ -203,24 +188,18 @@ class Pipedrive(Connector):
     def read(self, resource: str, since: r.Cursor | None, *, window: tuple[int, int] | None = None) -> Iterator[r.Page]:
         """What changed since, list after list; leads and users whole."""
         spec = self.declared(resource)
-        return changes(
-            self.http,
-            _LISTS[resource],
-            since,
-            lambda raw: self._record(resource, raw),
-            asking=_asking if spec.incremental else None,
-            lookback=spec.lookback,
-            window=window,
-        )
+        asking, record = _asking if spec.incremental else None, partial(self._record, resource)
+        lists, lookback = _LISTS[resource], spec.lookback
+        return changes(self.http, lists, since, record, asking=asking, lookback=lookback, window=window)
 
     def fetch(self, resource: str, ids: Sequence[str]) -> list[SourceRecord]:
         """One by one: the cheapest read there is, and the only one that shows archived ones too."""
         self.declared(resource)
-        found = ((id, self.http.get(f"{_LISTS[resource][0].path}/{id}", accept=(404, 410))) for id in ids)
-        return [
-            self._record(resource, _data(answer)) if answer.status < 400 else SourceRecord(id, {"id": id}, deleted=True)
-            for id, answer in found
-        ]
+        path = _LISTS[resource][0].path
+        plain = [id for id in ids if _PLAIN.fullmatch(id)]  # a webhook's body is not proven: its id is no way elsewhere
+        found = {id: self.http.get(f"{path}/{id}", accept=(404, 410)) for id in plain}
+        there = {id: self._record(resource, _data(answer)) for id, answer in found.items() if answer.status < 400}
+        return [there.get(id) or SourceRecord(id, {"id": id}, deleted=True) for id in ids]
 
     def write(self, resource: str, batch: Sequence[WriteItem]) -> list[WriteOutcome]:
         """Search by our key where no id is known, then create, change or delete one by one."""
@@ -275,6 +254,7 @@ class Pipedrive(Connector):
 
     def ensure_key(self, resource: str) -> bool:
         """Make the text field that holds our key; False when it is there."""
+        self._hashes.pop(resource, None)
         if self._hash(resource):
             return False
         body = {"field_name": self.settings.key_name, "field_type": "varchar"}
@@ -298,9 +278,9 @@ class Pipedrive(Connector):
         return [told for items, _, _ in pages for told in items]
 
     def _hash(self, resource: str, *, needed: bool = False) -> str:
-        """The account's own name of our field, looked up until it is there."""
+        """The account's own name of our field: looked up once, and again when it is needed and was not there."""
         name = self.settings.key_name
-        if not self._hashes.get(resource):
+        if resource not in self._hashes or (needed and not self._hashes[resource]):
             mine = (str(told["field_code"]) for told in self._fields(resource) if told["field_name"] == name)
             self._hashes[resource] = next(mine, "")
         if needed and not self._hashes[resource]:
@@ -318,9 +298,11 @@ class Pipedrive(Connector):
             raw[KEY] = at(raw, f"custom_fields.{self._hash(resource)}")
         if resource == "deals":
             raw["stage"] = raw["status"] if raw.get("status") in ("won", "lost") else str(raw.get("stage_id") or "")
-        told, fault = raw.get(str(spec.updated_at)), "" if raw.get("id") else "it has no id"
-        gone = bool(raw.get("is_deleted")) and resource != "users"
-        return SourceRecord(str(raw.get("id")), raw, _instant(told) if told else None, deleted=gone, fault=fault)
+        told, id = raw.get(str(spec.updated_at)), str(raw.get("id") or "")
+        stamp = _instant(told) if told else None
+        if raw.get("is_deleted") and resource != "users":
+            return SourceRecord(id, {"id": id}, stamp, deleted=True)
+        return SourceRecord(id, raw, stamp, fault="" if id else "it has no id")
 
 
 def _renewed(settings: PipedriveSettings, options: Mapping[str, Any]) -> Any:
@@ -371,14 +353,11 @@ def _first_changed(listed: Sequence[Json], value: Any) -> list[Json]:
 
 def _info(told: Json) -> r.FieldInfo:
     code, choices = str(told["field_code"]), told.get("options") or ()
-    names = [f"{one['id']}: {one['label']}" for one in choices]
-    return r.FieldInfo(
-        f"custom_fields.{code}" if told.get("is_custom_field") else code,
-        _TYPES.get(str(told.get("field_type")), "string"),
-        label=f"{told.get('field_name')} ({', '.join(names)})" if names else str(told.get("field_name")),
-        read_only=code in _READ_ONLY,
-        values=tuple(str(one["id"]) for one in choices),
-    )
+    name, kind = (f"custom_fields.{code}" if told.get("is_custom_field") else code), str(told.get("field_type"))
+    named = ", ".join(f"{one['id']}: {one['label']}" for one in choices)
+    label = f"{told.get('field_name')} ({named})" if named else str(told.get("field_name"))
+    values = tuple(str(one["id"]) for one in choices)
+    return r.FieldInfo(name, _TYPES.get(kind, "string"), label, read_only=code in _READ_ONLY, values=values)
 
 
 def _data(answer: Answer, kind: type[Any] = dict) -> Any:

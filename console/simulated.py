@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+
 def connections(urls: Mapping[str, str], ending: str = "") -> dict[str, Any]:
     """What connections.yaml says of simulators at these addresses; each connection is named like its system, and `ending`."""
     return {

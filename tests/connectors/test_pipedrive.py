@@ -174,3 +174,29 @@ def test_a_refused_field_is_named_and_its_value_is_not(crm: Connector) -> None:
     assert isinstance(outcome.error, Park)
     assert outcome.error.field == "owner_id"
     assert "secret-owner" not in str(outcome.error)
+
+
+def test_a_read_without_our_field_looks_for_it_once(sim: PipedriveSimulator) -> None:
+    for _ in range(5):
+        sim.make("persons")
+    connector = opened(sim)
+    pages = list(connector.read("persons", None))
+    assert [record.raw[KEY] for page in pages for record in page.records] == [None] * 5
+    assert len([call for call in sim.calls if call.path.endswith("/personFields")]) == 1
+    assert connector.ensure_key("persons")
+    connector.close()
+
+
+def test_an_id_cannot_lead_anywhere_else(crm: Connector, sim: PipedriveSimulator) -> None:
+    (gone,) = crm.fetch("persons", ["1/../../users/me"])
+    assert gone.deleted
+    assert sim.calls == []
+
+
+def test_a_deleted_deal_is_told_whenever_it_last_changed(crm: Connector, sim: PipedriveSimulator) -> None:
+    deal = sim.make("deals")
+    sim.state.advance(86_400)
+    *_, page = crm.read("deals", None)
+    sim.state.put("deals", str(deal["id"]), {**deal, "is_deleted": True, "status": "deleted"})
+    found = [record for page in crm.read("deals", page.cursor) for record in page.records]
+    assert [(record.id, record.deleted) for record in found] == [(str(deal["id"]), True)]
