@@ -3,7 +3,8 @@
 Facts, by source. [sdk] pipedrive/client-nodejs, generated from the vendor's OpenAPI; [rec] recorded exchanges; [doc] the
 vendor's guides on rate limits and webhooks v2; [M] memory, not confirmed.
 * API v2, but v1 for leads and users, which v2 has not. v2 pages by `cursor`, 500 at most; `updated_since` is inclusive,
-  `updated_until` exclusive [sdk], both in whole seconds; v1 leads page by `start`; users come in one answer [rec].
+  `updated_until` exclusive [sdk], both in whole seconds; products know neither [sdk], so they are read whole, as are
+  leads, which page by `start`, and users, who come in one answer [rec].
 * A deleted object leaves the lists and is gone for good after 30 days. Only deals list what was deleted [sdk]; the others
   are missed by a complete read, or told by a webhook. Archived deals and leads have lists of their own [sdk].
 * No upsert, no idempotency key: class D. Our key is in a custom text field, which every account names by another 40-hex
@@ -95,7 +96,9 @@ class PipedriveSettings(ConnectorSettings):
     oauth_url: str = "https://oauth.pipedrive.com"
     key_name: str = "Throughline key"  # name of the text field that holds our key
     requests_per_2s: Annotated[int, Field(ge=1)] = 20  # of one user; more on larger plans
-    daily_tokens: Annotated[int, Field(ge=100)] = 30_000  # the company's: 30,000 × plan × seats; 500 objects read cost 10, a create 26
+    daily_tokens: Annotated[int, Field(ge=100)] = (
+        30_000  # the company's: 30,000 × plan × seats; 500 objects read cost 10, a create 26
+    )
     webhook_secret: Secrets = ()  # user:password, as given to the webhooks (http_auth_user, http_auth_password)
 
     @model_validator(mode="after")
@@ -138,8 +141,8 @@ class Pipedrive(Connector):
         "organizations": _changing("organizations", _KEYED),
         "persons": _changing("persons", _LINKED),
         "deals": _changing("deals", _DEAL, Deletes.IN_STREAM),
-        "products": _changing("products"),
         "activities": _changing("activities"),
+        "products": _whole("products", "update_time"),
         "leads": _whole("leads", "update_time"),
         "users": _whole("users", "modified"),
     }
@@ -186,7 +189,7 @@ class Pipedrive(Connector):
         return found
 
     def read(self, resource: str, since: r.Cursor | None, *, window: tuple[int, int] | None = None) -> Iterator[r.Page]:
-        """What changed since, list after list; leads and users whole."""
+        """What changed since, list after list; products, leads and users whole."""
         spec = self.declared(resource)
         asking, record = _asking if spec.incremental else None, partial(self._record, resource)
         lists, lookback = _LISTS[resource], spec.lookback
