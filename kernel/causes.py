@@ -84,6 +84,12 @@ _VENDOR = (
         "Nothing; if it happens often, sync less often or ask the vendor for a higher limit.",
     ),
     Cause(
+        "bulk_running",
+        "vendor",
+        "The vendor is still working on a large job; it is kept by its id.",
+        "Nothing; a later run goes on with the same job.",
+    ),
+    Cause(
         "locked",
         "vendor",
         "The vendor is working on the same object; the call is made again by itself.",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 import requests
@@ -21,13 +22,13 @@ from kernel.clock import SECOND
 from kernel.errors import RetryAt, Stop
 
 _NEXT = re.compile(r"/services/data/v\d+\.\d+/query(All)?/[\w-]+")
-_RETRIEVE = re.compile(r"/composite/sobjects/\w+$")
+_ASKS = re.compile(r"(/composite/sobjects/\w+|/jobs/query)$")
 _USAGE = re.compile(r"(?:^|[^-])api-usage=(\d+)/(\d+)")
 
 
 def is_write(method: str, url: str) -> bool:
-    """A collection's retrieve is a POST that changes nothing."""
-    return method.upper() != "GET" and not (method.upper() == "POST" and _RETRIEVE.search(url.split("?")[0]))
+    """A collection's retrieve and a query job are a POST that changes nothing."""
+    return method.upper() != "GET" and not (method.upper() == "POST" and _ASKS.search(url.split("?")[0]))
 
 
 class _Client(Sdk):
@@ -61,6 +62,20 @@ class Org:
         if not _NEXT.fullmatch(link):
             raise Stop(f"{self._http.connection}: a next-page link is no query", cause="foreign_host")
         return self._call(self._sdk.query_more, link, identifier_is_url=True)
+
+    def query_job(self, soql: str, values: Mapping[str, Any]) -> Answer:
+        """Begin a query whose answer is fetched when it is ready (Bulk API 2.0)."""
+        body = orjson.dumps({"operation": "query", "query": format_soql(soql, **values), "lineEnding": "LF"})
+        return self._call(self._sdk.restful, "jobs/query", method="POST", data=body)
+
+    def query_state(self, job: str) -> Answer:
+        """How far a query job is."""
+        return self._call(self._sdk.restful, f"jobs/query/{quote(job, safe='')}")
+
+    def query_results(self, job: str, locator: str, most: int) -> Answer:
+        """At most so many rows of a finished query job, as CSV, from a locator on ("" from the beginning)."""
+        params = {"maxRecords": most, **({"locator": locator} if locator else {})}
+        return self._csv(f"jobs/query/{quote(job, safe='')}/results", params)
 
     def upsert(self, resource: str, key_field: str, records: Sequence[Mapping[str, Any]], trace_id: str) -> Answer:
         """Create or update by external id, each record for itself."""
@@ -100,15 +115,27 @@ class Org:
         finally:
             self._bridge.trace_id = ""
 
+    def _csv(self, path: str, params: Mapping[str, Any] | None = None) -> Answer:
+        """A CSV answer; the SDK's own parsing is for JSON."""
+        self._spare()
+        answer = self._http.get(self.path + path, params=params, headers={"Accept": "text/csv"}, raw=True)
+        return self._metered(answer)
+
     def _call(self, call: Any, *arguments: Any, **options: Any) -> Answer:
+        self._spare()
+        call(*arguments, **options)
+        return self._metered(self._bridge.answer)
+
+    def _spare(self) -> None:
+        """Ask nothing more where our share of the day's requests is spent."""
         used, total = self._used
         if used >= total * self._share:
             self._used = 0, 1  # ask again then: the pool refills over 24 hours
             at = self._http.clock.now() + 3600 * SECOND
             told = f"{self._http.connection}: {used} of the org's {total} daily requests are spent"
             raise RetryAt(told, at=at, cause="daily_budget")
-        call(*arguments, **options)
-        answer = self._bridge.answer
+
+    def _metered(self, answer: Answer) -> Answer:
         if usage := _USAGE.search(answer.headers.get("sforce-limit-info", "")):
             self._used = int(usage[1]), int(usage[2])
         return answer

@@ -81,14 +81,17 @@ def land_records(
 
 
 def _batches(pages: Iterable[Page]) -> Iterator[Page]:
-    """Pages put together to batches; the cursor is the newest page's, the start the oldest page's."""
+    """Pages put together to batches; the cursor is the newest page's, the start the oldest page's.
+
+    A page without records that is not the last says where to go on from (a vendor's job was begun): it is kept at once.
+    """
     gathered: Page | None = None
     for page in pages:
         if gathered is None:
             gathered = page
         else:
             gathered = Page(gathered.records + page.records, page.cursor, gathered.started_at, page.last)
-        if len(gathered.records) >= BATCH:
+        if len(gathered.records) >= BATCH or not (page.records or page.last):
             yield gathered
             gathered = None
     if gathered is not None:
