@@ -13,21 +13,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 from connectors.http import Answer, PageGuard
+from connectors.jobs import JobLost, waiting
 from connectors.salesforce.api import Org
 from connectors.salesforce.schema import source_record
-from kernel.clock import SECOND, Clock
-from kernel.errors import Park, Retry, RetryAt
+from kernel.clock import Clock
+from kernel.errors import Park, Retry
 from kernel.records import Cursor, Page, SourceRecord
 
-PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, *[30.0] * 60)  # seconds between looks at a job: half an hour, then a later run
-_LATER = 600 * SECOND
 _IN_NO_CSV = frozenset({"address", "location", "base64", "complexvalue"})
 
 csv.field_size_limit(4 * 1024 * 1024)  # a long text area alone may hold 131,072 characters
-
-
-class JobLost(Exception):  # noqa: N818 - says what to do: begin anew
-    """The job failed, was aborted, or its results are no longer kept."""
 
 
 class QueryJob:
@@ -55,7 +50,7 @@ class QueryJob:
         """The rows not read yet. The last page's cursor goes on from when the job was made, by the vendor's clock."""
         at, guard = dict(cursor), PageGuard(self._connection)
         if "locator" not in at:
-            yield from self._wait(at)
+            yield from waiting(lambda: self._done(cursor["job"]), at, self._clock, self._connection)
         while True:
             answer = _looked(self._org.query_results, at["job"], at.get("locator", ""), size)
             records = self._records(answer)
@@ -67,18 +62,11 @@ class QueryJob:
             at = {**at, "locator": locator}
             yield Page(records, dict(at), at["asked"])
 
-    def _wait(self, at: Cursor) -> Iterator[Page]:
-        """Until the job is complete; each look gives an empty page, so that its id is kept and nobody thinks us dead."""
-        for pause in PAUSES:
-            state = _looked(self._org.query_state, at["job"]).json().get("state")
-            if state == "JobComplete":
-                return
-            if state in ("Failed", "Aborted"):
-                raise JobLost
-            yield Page([], dict(at), at["asked"])
-            self._clock.sleep(pause)
-        told = f"{self._connection}: the bulk query of {self._resource} is still running; a later run goes on with it"
-        raise RetryAt(told, at=self._clock.now() + _LATER, cause="bulk_running")
+    def _done(self, job: str) -> bool:
+        state = _looked(self._org.query_state, job).json().get("state")
+        if state in ("Failed", "Aborted"):
+            raise JobLost
+        return bool(state == "JobComplete")
 
     def _records(self, answer: Answer) -> list[SourceRecord]:
         """Rows as the REST API would have told them; fewer than promised is an answer that was cut short."""

@@ -16,8 +16,9 @@ from typing import Any
 
 from connectors.base import Bulk
 from connectors.http import Answer, PageGuard
+from connectors.jobs import JobLost
 from connectors.salesforce.api import Org
-from connectors.salesforce.bulk import JobLost, QueryJob
+from connectors.salesforce.bulk import QueryJob
 from connectors.salesforce.schema import source_record
 from kernel.clock import SECOND, Clock, instant, moment
 from kernel.errors import Park

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from pydantic import SecretStr, model_validator
+from pydantic import Field, SecretStr, model_validator
 
 from connectors.auth import HeaderAuth
-from connectors.base import Connector, ConnectorSettings, Deletes, Resource, WriteClass, WriteSpec
+from connectors.base import Bulk, Connector, ConnectorSettings, Deletes, Resource, WriteClass, WriteSpec
 from connectors.batches import refusing
 from connectors.http import Http, PageGuard
+from connectors.jobs import JobLost
 from connectors.shopify import documents, hooks
+from connectors.shopify.bulk import BulkRead
 from connectors.shopify.checking import check, fields_of
 from connectors.shopify.documents import SHAPES, Shape
 from connectors.shopify.graph import VERDICTS, Graph
@@ -35,6 +38,7 @@ from kernel.records import (
     WriteOutcome,
 )
 
+BULK = Bulk(threshold=10_000, batch_size=2_000)  # a shop counts no further; about as many lie in a piece of the file
 _LAG, _LOOKBACK = timedelta(seconds=60), timedelta(minutes=10)
 
 
@@ -49,6 +53,7 @@ class ShopifySettings(ConnectorSettings):
     key_namespace: str = "throughline"  # the metafield definition of type `id` that holds our key
     key_name: str = "ext_key"
     page_size: int = 50
+    bulk_from: Annotated[int, Field(ge=1, le=10_000)] = 10_000  # objects from which a complete read is a bulk operation
 
     @model_validator(mode="after")
     def _reachable(self) -> ShopifySettings:
@@ -72,6 +77,7 @@ def _resource(name: str, write: WriteSpec | None) -> Resource:
         volatile=("updatedAt",),
         write=write,
         backfill=True,
+        bulk=BULK,
     )
 
 
@@ -134,7 +140,26 @@ class Shopify(Connector):
         return fields_of(self._graph, self._shape(resource))
 
     def read(self, resource: str, since: Cursor | None, *, window: tuple[int, int] | None = None) -> Iterator[Page]:
-        """Cursor: {"high": newest update seen} between reads, and where to go on ({"from", "after", …}) within one."""
+        """Cursor: {"high": newest update seen} between reads, and where to go on ({"from", "after", …}) within one.
+
+        A complete read of many objects is a bulk operation ({"job", …}); where that is lost, it begins again.
+        """
+        if since is not None and "job" in since:
+            try:
+                yield from self._by_job(resource, since)
+            except JobLost:
+                yield from self._by_pages(resource, None, None, bulk=False)
+        else:
+            yield from self._by_pages(resource, since, window, bulk=not since and window is None)
+
+    def _by_job(self, resource: str, at: Cursor) -> Iterator[Page]:
+        most = at["began"] - int(_LAG.total_seconds() * SECOND)
+        for page in BulkRead(self._graph, self._shape(resource)).pages(at):
+            yield replace(page, cursor=_at_rest(page.cursor["high"], None, most)) if page.last else page
+
+    def _by_pages(
+        self, resource: str, since: Cursor | None, window: tuple[int, int] | None, *, bulk: bool
+    ) -> Iterator[Page]:
         shape, cursor = self._shape(resource), dict(since or {})
         began = cursor.get("began") or self.http.clock.now()
         low = cursor.get("from", window[0] if window else self._low(resource, cursor.get("high")))
@@ -143,6 +168,13 @@ class Shopify(Connector):
         guard = PageGuard(self.http.connection)
         while True:
             nodes, info, sent_at = self._page(shape, low, after)
+            if bulk and info.get("hasNextPage"):
+                job = BulkRead(self._graph, shape).begin(self.settings.bulk_from, began)
+                if job is not None:
+                    yield Page([], job, job["asked"])
+                    yield from self.read(resource, job)
+                    return
+            bulk = False
             seen = [record.updated_at for node in nodes if (record := record_of(node)).updated_at is not None]
             beyond = window is not None and bool(seen) and max(seen) >= window[1]
             last = beyond or not info.get("hasNextPage")

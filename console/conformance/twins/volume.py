@@ -11,17 +11,17 @@ from kernel.clock import iso
 from kernel.records import Cursor, Page
 
 
-@twin("bulk.read salesforce")
+@twin("bulk.read salesforce", "bulk.read shopify")
 def _goes_page_by_page_whatever_comes(c: Any) -> None:
     c.settings = c.settings.model_copy(update={"bulk_from": 10**9})
 
 
-@twin("bulk.resumable salesforce")
+@twin("bulk.resumable salesforce", "bulk.resumable shopify")
 def _forgets_its_job(c: Any) -> None:
     on_pages(c, lambda resource, since, pages: pages, since=None)
 
 
-@twin("bulk.lost salesforce")
+@twin("bulk.lost salesforce", "bulk.lost shopify")
 def _ends_where_its_job_ends(c: Any) -> None:
     def change(resource: str, since: Cursor | None, pages: Iterator[Page]) -> Iterator[Page]:
         for page in pages:
