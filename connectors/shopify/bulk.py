@@ -35,11 +35,8 @@ class BulkRead:
     def __init__(self, graph: Graph, shape: Shape) -> None:
         self._graph, self._shape, self._http = graph, shape, graph.http
 
-    def begin(self, threshold: int, began: int) -> Cursor | None:
-        """Where to go on from once an operation runs; None where the shop is small or busy with another one."""
-        counted, _ = self._graph.send(documents.count_of(self._shape), {"limit": threshold})
-        if int(((counted or {}).get("count") or {}).get("count") or 0) < threshold:
-            return None
+    def begin(self, began: int) -> Cursor | None:
+        """Where to go on from once an operation runs; None where the shop is busy with another one."""
         asked = self._http.clock.now()
         data, _ = self._graph.send(documents.RUN_BULK, {"query": documents.bulk_of(self._shape)})
         made = (data.get("bulkOperationRunQuery") or {}).get("bulkOperation")

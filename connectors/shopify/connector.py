@@ -167,9 +167,9 @@ class Shopify(Connector):
         rest = cursor.get("rest") if after else high
         guard = PageGuard(self.http.connection)
         while True:
-            nodes, info, sent_at = self._page(shape, low, after)
-            if bulk and info.get("hasNextPage"):
-                job = BulkRead(self._graph, shape).begin(self.settings.bulk_from, began)
+            nodes, info, sent_at, count = self._page(shape, low, after, counted=bulk)
+            if count >= self.settings.bulk_from:
+                job = BulkRead(self._graph, shape).begin(began)
                 if job is not None:
                     yield Page([], job, job["asked"])
                     yield from self.read(resource, job)
@@ -243,12 +243,14 @@ class Shopify(Connector):
     def _low(self, resource: str, high: int | None) -> int | None:
         return None if high is None else high - int(self.resources[resource].lookback.total_seconds() * SECOND)
 
-    def _page(self, shape: Shape, low: int | None, after: str | None) -> tuple[list[Json], Json, int]:
-        """One page; where its cost is over the cap, the same with fewer objects, from then on."""
+    def _page(
+        self, shape: Shape, low: int | None, after: str | None, *, counted: bool = False
+    ) -> tuple[list[Json], Json, int, int]:
+        """One page, and if `counted` how many objects there are (else 0); where its cost is over the cap, the same with fewer objects, from then on."""
         while True:
             variables = {"first": self._page_size, "after": after, "query": None if low is None else _since(low)}
             try:
-                data, answer = self._graph.send(documents.page(shape), variables)
+                data, answer = self._graph.send(documents.page(shape, counted=counted), variables)
             except Park as error:
                 if error.cause != "too_large" or self._page_size == 1:
                     raise Stop(error.message, cause=error.cause, request_id=error.request_id) from None
@@ -257,7 +259,8 @@ class Shopify(Connector):
             connection = data.get(shape.root)
             if not isinstance(connection, dict):
                 raise answer.unreadable(f"no {shape.root} in the answer")
-            return nodes_of(connection), connection.get("pageInfo") or {}, answer.sent_at
+            count = int((data.get("count") or {}).get("count") or 0)
+            return nodes_of(connection), connection.get("pageInfo") or {}, answer.sent_at, count
 
 
 def _since(low: int) -> str:

@@ -136,12 +136,13 @@ TYPE = (
 )
 
 
-def page(shape: Shape) -> str:
-    """One page of a resource in the order its objects were updated."""
+def page(shape: Shape, *, counted: bool = False) -> str:
+    """One page of a resource in the order its objects were updated; `counted` with how many there are, up to 10,000."""
+    count = f" count: {shape.root}Count {{ count }}" if counted else ""
     return (
         f"query Page($first: Int!, $after: String, $query: String) {{ "
         f"{shape.root}(first: $first, after: $after, query: $query, sortKey: UPDATED_AT) {{ "
-        f"nodes {{ {shape.selection()} }} {_INFO} }} }}"
+        f"nodes {{ {shape.selection()} }} {_INFO} }}{count} }}"
     )
 
 
@@ -150,11 +151,6 @@ RUN_BULK = (
     "bulkOperation { id } userErrors { field message code } } }"
 )
 BULK_STATE = "query BulkState($id: ID!) { bulkOperation(id: $id) { status errorCode url fileSize rootObjectCount } }"
-
-
-def count_of(shape: Shape) -> str:
-    """How many objects there are, counted no further than a limit."""
-    return f"query Count($limit: Int) {{ count: {shape.root}Count(limit: $limit) {{ count }} }}"
 
 
 def bulk_of(shape: Shape) -> str:
@@ -240,7 +236,7 @@ def every_document() -> Sequence[tuple[str, str]]:
         many.append((f"{name} by ids", by_ids(shape)))
         if shape.root:
             many.append((f"{name} page", page(shape)))
-            many += [(f"{name} count", count_of(shape)), (f"{name} in bulk", bulk_of(shape))]
+            many += [(f"{name} counted page", page(shape, counted=True)), (f"{name} in bulk", bulk_of(shape))]
         if shape.by_identifier:
             many.append((f"{name} by custom id", by_custom_ids(shape, 2)))
         if shape.setter:
