@@ -19,7 +19,7 @@ from typing import Any
 import httpx
 import orjson
 
-from connectors.auth import Auth
+from connectors.auth import Auth, OAuth1
 from connectors.budget import Budget, Limit, Windows
 from connectors.guard import LOOPBACK, GuardedTransport
 from connectors.retry import ATTEMPTS, PATIENCE, policy
@@ -103,15 +103,21 @@ class Http:
         timeout: float = 30.0,
         max_answer: int = MAX_ANSWER,
         attempts: int = ATTEMPTS,
+        clean: Callable[[bytes], bytes] | None = None,
+        plain: bool = False,
     ) -> None:
-        """An empty `base_url` reaches nobody (connectors that only receive). `timeout` in seconds, per network step."""
+        """An empty `base_url` reaches nobody (connectors that only receive). `timeout` in seconds, per network step.
+
+        `clean` takes away what a vendor's software is known to put around its JSON. `plain`: http without TLS is allowed,
+        and only with a credential that signs each request.
+        """
         self.connection, self.verdicts, self.auth = connection, verdicts, auth
         self.clock: Clock = clock or SystemClock()
-        self.base_url = _base(connection, base_url)
+        self.base_url = _base(connection, base_url, plain=plain and isinstance(auth, OAuth1))
         self.timeout, self.max_answer, self.attempts = timeout, max_answer, attempts
         self._budget: Budget = budget or Windows(limits, self.clock)
         self._headers = {"User-Agent": "throughline", "Accept": "application/json", **(headers or {})}
-        self._transport = transport
+        self._transport, self._clean = transport, clean
         self._client: httpx.Client | None = None
         self._lock = threading.Lock()
 
@@ -214,7 +220,8 @@ class Http:
     def _exchange(self, call: _Call, headers: Mapping[str, str]) -> Answer:
         client, sent_at = self._open(), self.clock.now()
         try:
-            request = client.build_request(call.method, call.url, content=call.content, headers=headers)
+            url = self._signed(call)
+            request = client.build_request(call.method, url, content=call.content, headers=headers)
             response = client.send(request, stream=True)
             try:
                 content = self._body(response)
@@ -229,8 +236,16 @@ class Http:
             told = self._told("no answer in time" if timed_out else "the connection was lost", error)
             kind: Callable[..., ThroughlineError] = Unknown if call.write else Retry
             raise kind(told, cause="timeout" if timed_out else "connection_lost", trace_id=call.trace_id) from None
+        content = self._clean(content) if self._clean is not None else content
         request_id = next((told for name in self.verdicts.request_id if (told := response.headers.get(name))), "")
         return Answer(response.status_code, response.headers, content, call.write, sent_at, request_id, call.trace_id)
+
+    def _signed(self, call: _Call) -> httpx.URL:
+        """The address, with its proof where the credential signs addresses: a new one for each attempt."""
+        if not isinstance(self.auth, OAuth1):
+            return call.url
+        bare = str(call.url.copy_with(query=None, fragment=None))
+        return call.url.copy_merge_params(self.auth.signed(call.method, bare, call.url.params.multi_items()))
 
     def _body(self, response: httpx.Response) -> bytes:
         """The body, whole; a trickle or a flood is treated as a lost connection."""
@@ -303,11 +318,11 @@ def _no_long_wait(error: ThroughlineError, now: int) -> ThroughlineError:
     return error
 
 
-def _base(connection: str, base_url: str) -> httpx.URL | None:
+def _base(connection: str, base_url: str, *, plain: bool = False) -> httpx.URL | None:
     if not base_url:
         return None
     url = httpx.URL(base_url)
-    if url.scheme != "https" and not (url.scheme == "http" and url.host in LOOPBACK):
+    if url.scheme != "https" and not (url.scheme == "http" and (plain or url.host in LOOPBACK)):
         raise BadSetting(f"{connection}: the base URL must be https (http only on loopback)", field="base_url")
     if url.host in LOOPBACK and urllib.parse.urlsplit(base_url).hostname not in LOOPBACK:
         raise BadSetting(f"{connection}: loopback is written 127.0.0.1, ::1 or localhost", field="base_url")

@@ -74,6 +74,8 @@ class Practice:
     """Fault kinds the simulator acts out itself: partial, wrong_length."""
     credential: ClassVar[str] = "token"
     address: ClassVar[str] = "base_url"
+    besides: ClassVar[Mapping[str, Any]] = {}
+    """Other settings that no connection can do without; nothing secret."""
     secret: ClassVar[str] = "webhook_secret"
     """The setting that holds webhook secrets; empty where there are no webhooks."""
     rotates: ClassVar[bool] = True
@@ -106,6 +108,7 @@ class Practice:
     def settings(self) -> Json:
         """The settings of a connection that works."""
         told: Json = {self.address: self.sim.base_url, self.credential: self.sim.token} if self.simulated else {}
+        told |= self.besides
         return told | ({self.secret: f"{SECRET},whsec_b2xk" if self.rotates else SECRET} if self.secret else {})
 
     def oauth(self) -> Json:
