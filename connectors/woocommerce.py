@@ -291,13 +291,25 @@ class Woocommerce(Connector):
         return _customer(raw)
 
 
-def _customer(raw: Json) -> SourceRecord:
+def _customer(told: Json) -> SourceRecord:
+    raw = _told(told)
     id, metas = str(raw.get("id") or ""), raw.get("meta_data") or ()
     raw["meta"] = {str(one.get("key")): one.get("value") for one in metas if not _NOISE.match(str(one.get("key")))}
     stamp = _instant(raw.get("date_modified_gmt")) or _instant(raw.get("date_created_gmt"))
     if raw.get("status") == "trash":
         return SourceRecord(id, {"id": id}, stamp, deleted=True)
     return SourceRecord(id, raw, stamp, fault="" if id else "it has no id")
+
+
+def _told(raw: Json) -> Json:
+    """The object with null for each empty text: WooCommerce has no other word for nothing."""
+    plain = _nulls(raw)
+    plain |= {name: _nulls(raw[name]) for name in ("billing", "shipping") if isinstance(raw.get(name), dict)}
+    return plain | {name: [_nulls(one) for one in raw[name]] for name in ("line_items", "refunds") if raw.get(name)}
+
+
+def _nulls(told: Json) -> Json:
+    return {name: None if value == "" else value for name, value in told.items()}
 
 
 def _order(raw: Json) -> None:

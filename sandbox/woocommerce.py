@@ -313,7 +313,8 @@ class WoocommerceSimulator(Simulator):
         if not force:
             return self.trash(resource, id)
         self.remove(resource, id)
-        return held
+        edited = {"permalink_template": "", "generated_slug": ""} if resource == "products" else {}
+        return {**held, **edited}
 
 
 def _writable(fields: Json) -> Json:

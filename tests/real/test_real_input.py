@@ -44,6 +44,7 @@ def _settings(box: Box, system: str) -> dict[str, Any]:
         "zendesk": {"subdomain": "real", "oauth_token": token, "base_url": url},
         "salesforce": {"access_token": token, "instance_url": url},
         "pipedrive": {"api_token": token, "base_url": url},
+        "woocommerce": {"consumer_key": "ck_sandbox", "consumer_secret": token, "base_url": url},
     }[system]
 
 
@@ -55,7 +56,9 @@ def _read(store: Store, connections: dict[str, ConnectionSettings], streams: lis
     return run
 
 
-@pytest.mark.parametrize("system", ["stripe", "hubspot", "shopify", "zendesk", "salesforce", "pipedrive"])
+@pytest.mark.parametrize(
+    "system", ["stripe", "hubspot", "shopify", "zendesk", "salesforce", "pipedrive", "woocommerce"]
+)
 def test_every_recorded_record_ends_in_one_state(
     hub: Store, serve: Callable[..., Box], real: Path, system: str
 ) -> None:
