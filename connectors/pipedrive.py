@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Annotated, Any, ClassVar, Self
 
@@ -37,7 +37,7 @@ from connectors.signatures import admit
 from connectors.verdicts import DEFAULT_VERDICTS, FORBIDDEN, REFUSED, Verdict, Verdicts
 from connectors.webhook import Secrets, revealed
 from kernel import records as r
-from kernel.clock import SECOND, instant, iso
+from kernel.clock import SECOND, instant_of, iso
 from kernel.errors import Fate, Park, Stop
 from kernel.records import Action, Json, SourceRecord, WriteItem, WriteOutcome
 
@@ -95,7 +95,7 @@ class PipedriveSettings(ConnectorSettings):
     oauth_url: str = "https://oauth.pipedrive.com"
     key_name: str = "Throughline key"  # name of the text field that holds our key
     requests_per_2s: Annotated[int, Field(ge=1)] = 20  # of one user; more on larger plans
-    daily_tokens: Annotated[int, Field(ge=100)] = 30_000  # the company's: 30,000 × plan × seats; 500 objects read cost 10, a create 26
+    daily_tokens: Annotated[int, Field(ge=100)] = 30_000  # the company's: 30,000 × plan × seats; 500 read cost 10
     webhook_secret: Secrets = ()  # user:password, as given to the webhooks (http_auth_user, http_auth_password)
 
     @model_validator(mode="after")
@@ -299,7 +299,7 @@ class Pipedrive(Connector):
         if resource == "deals":
             raw["stage"] = raw["status"] if raw.get("status") in ("won", "lost") else str(raw.get("stage_id") or "")
         told, id = raw.get(str(spec.updated_at)), str(raw.get("id") or "")
-        stamp = _instant(told) if told else None
+        stamp = instant_of(told) if told else None
         if raw.get("is_deleted") and resource != "users":
             return SourceRecord(id, {"id": id}, stamp, deleted=True)
         return SourceRecord(id, raw, stamp, fault="" if id else "it has no id")
@@ -366,9 +366,3 @@ def _data(answer: Answer, kind: type[Any] = dict) -> Any:
     if not isinstance(data, kind):
         raise answer.unreadable("the answer holds no data")
     return data
-
-
-def _instant(text: str) -> int:
-    """A time as an instant; v1 writes it without a zone, in UTC."""
-    told = datetime.fromisoformat(text)
-    return instant(told if told.tzinfo else told.replace(tzinfo=UTC))

@@ -19,17 +19,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from datetime import timedelta
+from decimal import Decimal
 from functools import partial
 from typing import Annotated, Any, ClassVar
 
-import orjson
 from pydantic import Field, SecretStr
 
 from connectors.auth import Auth, BasicAuth, OAuth1
 from connectors.base import Connector, ConnectorSettings, Deletes, Limit, Resource, WriteClass, WriteSpec, looked
-from connectors.batches import Indexed, Outcomes, failed, refusing, untold
+from connectors.batches import Indexed, Outcomes, failed, inside, refusing, untold
 from connectors.changes import Listed, changes
 from connectors.http import Answer, Http
 from connectors.paging import ById, at
@@ -38,8 +37,8 @@ from connectors.signatures import admit
 from connectors.verdicts import DEFAULT_VERDICTS, FORBIDDEN, Verdict, Verdicts
 from connectors.webhook import Secrets, revealed
 from kernel import records as r
-from kernel.clock import SECOND, instant, iso
-from kernel.errors import Fate, Park, Stop, ThroughlineError
+from kernel.clock import SECOND, instant_of, iso
+from kernel.errors import Fate, Park, ThroughlineError
 from kernel.records import Action, Json, SourceRecord, WriteItem, WriteOutcome
 
 KEY = "throughline_key"
@@ -151,10 +150,12 @@ class Woocommerce(Connector):
         self._currency = ""
 
     def check(self) -> list[r.Check]:
-        """Each resource: whether the key may read it."""
+        """Each resource: whether the key may read it; and whether it may write: a batch of nothing."""
         fix = "give a valid key of a user who may see {}; if it is valid: compare the clocks, or set oauth1"
         asked = {name: partial(self.http.get, f"{_V3}/{name}", params={"per_page": 1}) for name in self.resources}
-        return [looked(name, call, fix.format(name)) for name, call in asked.items()]
+        nothing = partial(self.http.send, "POST", f"{_V3}/customers/batch", json={}, write=True)
+        found = [looked(name, call, fix.format(name)) for name, call in asked.items()]
+        return [*found, looked("customers: write", nothing, "give the key Read/Write")] if found[0].ok else found
 
     def read(self, resource: str, since: r.Cursor | None, *, window: tuple[int, int] | None = None) -> Iterator[r.Page]:
         """What was changed since, in order of id; customers whole."""
@@ -164,11 +165,11 @@ class Woocommerce(Connector):
         return changes(self.http, lists, since, record, asking=asking, lookback=spec.lookback, window=window)
 
     def fetch(self, resource: str, ids: Sequence[str]) -> list[SourceRecord]:
-        """A hundred in one request; what the list does not show is gone."""
+        """A page of them in one request; what the list does not show is gone."""
         self.declared(resource)
-        plain, found = [id for id in ids if id.isdecimal()], dict[str, SourceRecord]()
-        for start in range(0, len(plain), 100):
-            asked = {**_ALL[resource], "include": ",".join(plain[start : start + 100]), "per_page": 100}
+        plain, found, size = [id for id in ids if id.isdecimal()], dict[str, SourceRecord](), self.settings.page_size
+        for start in range(0, len(plain), size):
+            asked = {**_ALL[resource], "include": ",".join(plain[start : start + size]), "per_page": size}
             found |= {one.id: one for one in map(partial(self._record, resource), self._listed(resource, asked))}
         return [found.get(id) or SourceRecord(id, {"id": id}, deleted=True) for id in ids]
 
@@ -197,11 +198,14 @@ class Woocommerce(Connector):
     def _send(self, outcomes: Outcomes, items: Indexed) -> None:
         parts: dict[str, Indexed] = {"create": [], "update": [], "delete": []}
         for place, item in items:
-            kind = "delete" if item.action is Action.DELETE else "update" if item.vendor_id else "create"
-            if item.vendor_id or kind == "create":
-                parts[kind].append((place, item))
-            else:
+            id = item.vendor_id
+            if item.action is Action.DELETE and id is None:
+                id = next((one.id for one in self.find("customers", [item.ext_key])[item.ext_key]), None)
+            if item.action is Action.DELETE and id is None:
                 outcomes.fail([(place, item)], Park("it is not there", cause="not_found", trace_id=item.trace_id))
+            else:
+                kind = "delete" if item.action is Action.DELETE else "update" if id else "create"
+                parts[kind].append((place, replace(item, vendor_id=id)))
         body = {kind: [_body(kind, item) for _, item in rows] for kind, rows in parts.items() if rows}
         if not body:
             return
@@ -221,26 +225,21 @@ class Woocommerce(Connector):
         if kind == "delete" and (not code or code in _GONE):
             return WriteOutcome(item.vendor_id, status=answer.status)
         if code:
-            status = at(told, "error.data.status")
-            one = Answer(status if isinstance(status, int) else 400, answer.headers, orjson.dumps(told["error"]), True)
-            one.request_id, one.trace_id = answer.request_id, item.trace_id
-            error = self.http.verdict(one)
-            if error is None or isinstance(error, Stop):  # of this item, not of the connection
-                error = Park("the vendor refused this item", cause="refused", status=one.status, trace_id=item.trace_id)
-            return failed(error)
+            return inside(self.http, answer, at(told, "error.data.status") or 400, told["error"], item)
         record = _customer(told if isinstance(told, dict) else {})
         if at(record.raw, f"meta.{KEY}") != item.ext_key or item.vendor_id not in (None, record.id):
             return failed(untold(item))
         return WriteOutcome(record.id, record, kind == "create", None, answer.status, answer.request_id)
 
     def _adopt(self, outcomes: Outcomes, taken: Indexed) -> None:
-        """The customers who have the address (or our name) already: ours, unless they carry another key of ours."""
+        """The buyers who have the address (or our name) already: ours, unless they carry another key of ours."""
         free: Indexed = []
         for place, item in taken:
             try:
                 asked = {**_ALL["customers"], "email": item.fields.get("email") or "-"}
                 hits = [*map(_customer, self._listed("customers", asked))] or self._ours(item.ext_key)
-                if len(hits) == 1 and at(hits[0].raw, f"meta.{KEY}") in (None, "", item.ext_key):
+                held, role = (at(hits[0].raw, f"meta.{KEY}"), hits[0].raw.get("role")) if len(hits) == 1 else ("?", "")
+                if held == item.ext_key or (not held and role in ("customer", "subscriber")):
                     free.append((place, replace(item, vendor_id=hits[0].id)))
             except ThroughlineError as error:
                 outcomes.fail([(place, item)], error)
@@ -265,7 +264,7 @@ class Woocommerce(Connector):
         id = at(opened.told, "id") or at(opened.told, f"{name}.id")  # the oldest version wraps it
         if opened.answer is None and not isinstance(opened.told, dict):
             raise Park("the webhook names no object", cause="bad_payload")
-        hints = [(f"{name}s", str(id))] if f"{name}s" in self.resources and isinstance(id, int) else []
+        hints = [(f"{name}s", str(id))] if f"{name}s" in self.resources and str(id).isdecimal() else []
         return r.Delivered(hints=hints, dedupe_key=opened.dedupe_key, answer=opened.answer)
 
     def _paging(self) -> ById:
@@ -282,13 +281,16 @@ class Woocommerce(Connector):
         return [one for one in map(_customer, hits) if at(one.raw, f"meta.{KEY}") == key]
 
     def _record(self, resource: str, raw: Json) -> SourceRecord:
-        """As the vendor tells it, with `meta` by key, and what it leaves to be computed (see `_order`)."""
-        if resource == "orders":
-            _order(raw)
-        elif resource == "products":
+        """As the vendor tells it, with `meta` by key, and what it leaves to be computed; plugins may have bent it."""
+        if resource == "products":
             self._currency = self._currency or self.http.get(f"{_V3}/data/currencies/current").json().get("code", "")
             raw["currency"] = self._currency
-        return _customer(raw)
+        try:
+            if resource == "orders":
+                _order(raw)
+            return _customer(raw)
+        except (ArithmeticError, AttributeError, TypeError, ValueError) as error:
+            return SourceRecord(str(raw.get("id") or ""), raw, fault=f"it has another shape ({type(error).__name__})")
 
 
 def _customer(told: Json) -> SourceRecord:
@@ -330,16 +332,13 @@ def _order(raw: Json) -> None:
 
 
 def _number(told: Any) -> Decimal:
-    try:
-        return Decimal(str(told or 0))
-    except InvalidOperation:
-        return Decimal()
+    return Decimal(str(told or 0))
 
 
 def _instant(told: Any) -> int | None:
     """A `…_gmt` time, which tells no zone; None for none, and for what plugins leave there."""
     try:
-        return instant(datetime.fromisoformat(str(told)).replace(tzinfo=UTC))
+        return instant_of(str(told))
     except ValueError:
         return None
 

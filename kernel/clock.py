@@ -38,6 +38,12 @@ def instant(moment: datetime) -> int:
     return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
+def instant_of(text: str) -> int:
+    """A time in ISO 8601 as an instant; one without a zone is taken as UTC. Raises ValueError for anything else."""
+    told = datetime.fromisoformat(text)
+    return instant(told if told.tzinfo else told.replace(tzinfo=UTC))
+
+
 def moment(instant_us: int) -> datetime:
     """An instant as an aware UTC datetime."""
     return _EPOCH + timedelta(microseconds=instant_us)

@@ -60,8 +60,9 @@ class WoocommerceSimulator(Simulator):
     files: ClassVar[Mapping[str, str]] = {name: name for name in SHAPES}
 
     def __init__(self, state: Any = None) -> None:
-        """`tls`: the site believes it is asked over https, where it takes Basic."""
+        """`tls`: the site believes it is asked over https, where it takes Basic; `writes`: the key is Read/Write."""
         super().__init__(state)
+        self.writes = True
         self.forbidden: set[str] = set()
         self.tls = False
         self.currency = "EUR"
@@ -98,6 +99,8 @@ class WoocommerceSimulator(Simulator):
         if told["oauth_nonce"] in self._nonces:
             return self._unauthorized("Invalid nonce - nonce has already been used.")
         self._nonces.add(told["oauth_nonce"])
+        if request.method not in ("GET", "OPTIONS") and not self.writes:
+            return self._unauthorized("The API key provided does not have write permissions.")
         return None
 
     def _signature(self, request: Request, told: Mapping[str, str]) -> str:

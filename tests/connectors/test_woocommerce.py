@@ -79,7 +79,7 @@ def test_over_plain_http_each_request_is_signed_and_the_secret_stays_here(
     for _ in range(2):
         shop.check()
     queries = [urllib.parse.parse_qs(call.query) for call in sim.calls]
-    assert len({query["oauth_nonce"][0] for query in queries}) == 6  # the vendor takes each one once
+    assert len({query["oauth_nonce"][0] for query in queries}) == 8  # the vendor takes each one once
     assert not any(sim.token in call.query or "authorization" in call.headers for call in sim.calls)
     assert all(look.ok for look in shop.check())
 
@@ -251,6 +251,23 @@ def test_a_host_that_strips_the_credential_is_told_so(sim: WoocommerceSimulator)
     assert all("oauth1" in look.fix for look in looks)
 
 
+def test_a_key_that_may_only_read_is_told_so(shop: Connector, sim: WoocommerceSimulator) -> None:
+    sim.writes = False
+    assert [(look.name, look.ok) for look in shop.check()][-2:] == [("products", True), ("customers: write", False)]
+
+
+@pytest.mark.parametrize("bent", [{"line_items": [7]}, {"total": "ten"}, {"refunds": {"a": 1}}, {"meta_data": [None]}])
+def test_what_a_plugin_bent_is_parked_and_takes_no_other_along(
+    shop: Connector, sim: WoocommerceSimulator, bent: dict[str, Any]
+) -> None:
+    odd, good = sim.make("orders"), sim.make("orders")
+    sim.state.put("orders", str(odd["id"]), {**odd, "refunds": [{"id": 1, "total": "-1"}], **bent})
+    assert [(one.id, bool(one.fault)) for one in read(shop, "orders")] == [
+        (str(odd["id"]), True),
+        (str(good["id"]), False),
+    ]
+
+
 # writing -------------------------------------------------------------------------------------------------------------
 def test_a_hundred_go_in_one_request_each_with_its_own_fate(shop: Connector, sim: WoocommerceSimulator) -> None:
     known = str(sim.make("customers")["id"])
@@ -321,6 +338,21 @@ def test_an_update_of_what_is_gone_and_a_refusal_of_the_shop_are_the_items_own(
     body = orjson.dumps({"update": [{"id": 5, "error": denied}]})
     (one,) = opened(sim, answering(body)).write("customers", [item("k2", "5", email="boss@example.com")])
     assert isinstance(one.error, Park)
+
+
+def test_staff_are_not_taken_over_for_an_address(shop: Connector, sim: WoocommerceSimulator) -> None:
+    sim.make("customers", email="boss@example.com", role="administrator")
+    (outcome,) = shop.write("customers", [item("k1", email="boss@example.com")])
+    assert outcome.error is not None
+    assert outcome.error.cause == "conflict"
+
+
+def test_a_delete_by_our_key_alone_reaches_an_adopted_customer_too(shop: Connector, sim: WoocommerceSimulator) -> None:
+    theirs = str(sim.make("customers", email="ann@example.com")["id"])
+    shop.write("customers", [item("k1", email="ann@example.com")])
+    (gone,) = shop.write("customers", [item("k1", action=Action.DELETE)])
+    assert gone.vendor_id == theirs
+    assert sim.state.get("customers", theirs) is None
 
 
 # webhooks ------------------------------------------------------------------------------------------------------------
