@@ -243,7 +243,7 @@ class _Planner:
             self.obsolete.append(seat.id)
             return
         held = self.ctx.store.open(target_state, seat.id, state.fields) if state is not None else {}
-        sent = {name for name, known in held.items() if "sent" in known} | (unsettled.fields if unsettled else set())
+        sent = {*held.get("sent", ()), *(unsettled.fields if unsettled else ())}
         fields = {name: None for name in sorted(sent) if not name.startswith("→")} if policy == "clear" else {}
         if policy == "clear" and not fields:
             self.obsolete.append(seat.id)
@@ -276,7 +276,7 @@ class _Planner:
         changed = {
             name: end
             for name, end in refs.items()
-            if f"→{name}" in unsure or echo.base(held.get(f"→{name}", {})) != end
+            if f"→{name}" in unsure or echo.base(held, f"→{name}") != end
         }
         if not fields and not changed:
             self.obsolete.append(binding_id)
@@ -309,12 +309,11 @@ class _Planner:
     def _differs(self, name: str, value: Any, held: echo.Fields, unsure: set[str]) -> bool:
         if name in unsure:
             return True
-        known = held.get(name)
-        if known is None:
+        if not echo.knows(held, name):
             return value is not None  # what was never seen is never cleared
         if name in self.part.only_create:
             return False
-        was = echo.base(known)
+        was = echo.base(held, name)
         return bool(was != value and not (was is not None and value is not None and self.part.same(name, was, value)))
 
     def _held(self, row: Any, content: dict[str, Any], seat: Any | None) -> tuple[str, echo.Fields, int, bool]:
@@ -383,7 +382,7 @@ class _Planner:
             fields=fields,
             refs=refs,
             origins=origins,
-            before={name: echo.base(held[name]) for name in fields if name in held} or None,
+            before={name: echo.base(held, name) for name in fields if echo.knows(held, name)} or None,
             basis=basis,
             retry=mark.reason == "replay",
         )

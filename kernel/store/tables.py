@@ -149,7 +149,7 @@ target_state = Table(
     _id("binding_id", primary_key=True),
     _at("updated_at", False),
     Column("present", SmallInteger, nullable=False),  # the object is there, as far as we saw
-    Column("fields", Sealed, nullable=False),  # {vendor field: {"sent": v, "seen": v}}
+    Column("fields", Sealed, nullable=False),  # {"sent": {vendor field: v}, "seen": {vendor field: v}}
 )
 
 dirty = Table(
