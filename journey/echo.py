@@ -8,7 +8,7 @@ differs from both; then `sent` goes, and the field is the vendor's own evidence.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from kernel.records import Json
@@ -36,8 +36,11 @@ def after_read(
             theirs |= {name} if value not in _NOTHING else set()
         elif read_before_write:
             ours.add(name)
+        elif sent[name] == value:
+            seen.pop(name, None)
+            ours.add(name)
         elif _still_ours(part, name, sent[name], seen, value):
-            _note(name, sent[name], seen, value)
+            seen[name] = value
             ours.add(name)
         else:
             del sent[name]
@@ -62,8 +65,10 @@ def after_write(state: Fields, part: TargetPart, sent: Mapping[str, Any], raw: J
         for name, value in part.observe(raw).items():
             if name not in ours:
                 seen[name] = value
+            elif ours[name] == value:
+                seen.pop(name, None)
             elif name in sent or _still_ours(part, name, ours[name], seen, value):
-                _note(name, ours[name], seen, value)
+                seen[name] = value
             # else: a field we did not send now differs from what was seen. A read will tell it as an edit, with its time.
     return {"sent": ours, "seen": seen}
 
@@ -73,18 +78,15 @@ def knows(state: Fields, name: str) -> bool:
     return name in state.get("sent", ()) or name in state.get("seen", ())
 
 
+def before(state: Fields, names: Iterable[str]) -> dict[str, Any]:
+    """Of these fields, what is known of the target."""
+    return {name: base(state, name) for name in names if knows(state, name)} if state else {}
+
+
 def base(state: Fields, name: str) -> Any:
     """What a new value of a field is compared with: what we sent if it stands, else what was seen."""
     sent = state.get("sent", {})
     return sent[name] if name in sent else state.get("seen", {}).get(name)
-
-
-def _note(name: str, sent: Any, seen: dict[str, Any], value: Any) -> None:
-    """What is there of a field that is still ours is kept where it is not just what we sent."""
-    if sent != value:
-        seen[name] = value
-    elif name in seen:
-        del seen[name]
 
 
 def _still_ours(part: TargetPart, name: str, sent: Any, seen: Mapping[str, Any], value: Any) -> bool:

@@ -29,7 +29,9 @@ class Vault:
                 "THROUGHLINE_KEY must be one or more keys of 64 hex digits, newest first, separated by commas"
             )
         self._ciphers = {_key_id(key): AESGCM(_derive(key, b"seal")) for key in keys}
-        self._current = _key_id(keys[0])
+        current = _key_id(keys[0])
+        self._cipher = self._ciphers[current]
+        self._heads = {form: bytes((form,)) + current for form in (_PLAIN, _COMPRESSED)}
         self._index_key = _derive(keys[-1], b"index")
 
     def seal(self, plain: bytes, bound_to: str) -> bytes:
@@ -37,9 +39,8 @@ class Vault:
         form = _PLAIN
         if len(plain) >= _COMPRESS_FROM:
             plain, form = zlib.compress(plain, 1), _COMPRESSED
-        head = bytes((form,)) + self._current
-        nonce = os.urandom(12)
-        return head + nonce + self._ciphers[self._current].encrypt(nonce, plain, head + bound_to.encode())
+        head, nonce = self._heads[form], os.urandom(12)
+        return head + nonce + self._cipher.encrypt(nonce, plain, head + bound_to.encode())
 
     def open(self, sealed: bytes, bound_to: str) -> bytes:
         """The plain bytes; Broken where the seal belongs to another row or another key."""

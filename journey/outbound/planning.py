@@ -93,7 +93,7 @@ def _marks(ctx: Context, sync: Sync, entity: str, limit: int) -> list[Any]:
         .limit(limit)
     )
     with ctx.store.read() as conn:
-        return list(conn.execute(query).all())
+        return bulk.plain(conn.execute(query))
 
 
 def _plan_batch(ctx: Context, sync: Sync, marks: Sequence[Any]) -> tuple[int, int]:
@@ -274,9 +274,7 @@ class _Planner:
         else:
             fields = {name: value for name, value in rendered.items() if value is not None}
         changed = {
-            name: end
-            for name, end in refs.items()
-            if f"→{name}" in unsure or echo.base(held, f"→{name}") != end
+            name: end for name, end in refs.items() if f"→{name}" in unsure or echo.base(held, f"→{name}") != end
         }
         if not fields and not changed:
             self.obsolete.append(binding_id)
@@ -382,7 +380,7 @@ class _Planner:
             fields=fields,
             refs=refs,
             origins=origins,
-            before={name: echo.base(held, name) for name in fields if echo.knows(held, name)} or None,
+            before=echo.before(held, fields) or None,
             basis=basis,
             retry=mark.reason == "replay",
         )

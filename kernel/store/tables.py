@@ -199,7 +199,7 @@ delivery = Table(
     UniqueConstraint("binding_id", "op_key"),
     Index("ix_delivery_due", "state", "connection", "resource", "not_before"),
     Index(None, "run_id"),
-    Index(None, "settled_run", "state"),
+    _only("ix_delivery_settled", "settled_run", "state", where="settled_run IS NOT NULL"),
     _only("uq_delivery_open", "binding_id", where="state IN ('INFLIGHT','UNKNOWN','RECONCILING')", unique=True),
     _only("uq_delivery_next", "binding_id", where="state IN ('PLANNED','WAITING')", unique=True),
     _only("ix_delivery_wait", "wait_on", where="state = 'WAITING'"),

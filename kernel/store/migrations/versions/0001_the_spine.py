@@ -186,7 +186,14 @@ def upgrade() -> None:
     )
     op.create_index("ix_delivery_due", "delivery", ["state", "connection", "resource", "not_before"], unique=False)
     op.create_index(op.f("ix_delivery_run_id"), "delivery", ["run_id"], unique=False)
-    op.create_index(op.f("ix_delivery_settled_run_state"), "delivery", ["settled_run", "state"], unique=False)
+    op.create_index(
+        "ix_delivery_settled",
+        "delivery",
+        ["settled_run", "state"],
+        unique=False,
+        sqlite_where=sa.text("settled_run IS NOT NULL"),
+        postgresql_where=sa.text("settled_run IS NOT NULL"),
+    )
     op.create_index(op.f("ix_delivery_trace_id"), "delivery", ["trace_id"], unique=False)
     op.create_index(
         "ix_delivery_wait",
