@@ -166,6 +166,9 @@ class _Planner:
             row = self.scene.goldens.get(mark.golden_id)
             if row is not None and row.entity == self.route.entity and row.merged_into is None:
                 self._record(row, mark)
+        made = {row["id"] for row in self.new_bindings}
+        for plan in self.plans:
+            plan.first = plan.binding_id in made
 
     def letters(self) -> list[Letter]:
         """One for each record that cannot be written in this target's terms."""

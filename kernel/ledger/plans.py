@@ -32,6 +32,7 @@ class Plan:
     basis: int = 0  # instant of the target state it was compared with: part of its identity
     wait_on: str | None = None
     doubted: bool = False  # an earlier send was given up unanswered: look what is there before this one is sent
+    first: bool = False  # its binding is made with it: the ledger holds nothing of it yet
     parent: str | None = None
     retry: bool = False  # a person asked for it: a dead delivery that is the same write is made again
     error: ThroughlineError | None = None  # it cannot be rendered for this target: dead from the start
@@ -78,7 +79,7 @@ def add_plans(
     if not plans:
         return 0, 0
     now = store.clock.now()
-    bindings = [plan.binding_id for plan in plans]
+    bindings = [plan.binding_id for plan in plans if not plan.first]
     rows = bulk.select_in(conn, delivery, "binding_id", bindings, ["op_key", "id", "state"])
     fresh, known = _fresh({row.op_key: row for row in rows}, plans)
     again = [row_id for row_id, plan in known.items() if plan.retry and plan.error is None]

@@ -137,9 +137,10 @@ binding = Table(
     _name("slot"),  # primary, duplicate, converted, detached
     _id("ext_key", nullable=False),  # the binding's own id, so unique as that is
     Column("vendor_id", Text),
-    _id("object_id", unique=True),
+    _id("object_id"),
     _at("created_at", False),
     _at("hold_until"),  # no newer version is sent before it: an older unknown send could still land
+    _only("uq_binding_object", "object_id", where="object_id IS NOT NULL", unique=True),
     _only("uq_binding_primary", "golden_id", "connection", "resource", where="slot = 'primary'", unique=True),
 )
 

@@ -64,9 +64,16 @@ def upgrade() -> None:
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("hold_until", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_binding")),
-        sa.UniqueConstraint("object_id", name=op.f("uq_binding_object_id")),
     )
     op.create_index(op.f("ix_binding_golden_id"), "binding", ["golden_id"], unique=False)
+    op.create_index(
+        "uq_binding_object",
+        "binding",
+        ["object_id"],
+        unique=True,
+        sqlite_where=sa.text("object_id IS NOT NULL"),
+        postgresql_where=sa.text("object_id IS NOT NULL"),
+    )
     op.create_index(
         "uq_binding_primary",
         "binding",
