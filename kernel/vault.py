@@ -32,7 +32,7 @@ class Vault:
         current = _key_id(keys[0])
         self._cipher = self._ciphers[current]
         self._heads = {form: bytes((form,)) + current for form in (_PLAIN, _COMPRESSED)}
-        self._index_key = _derive(keys[-1], b"index")
+        self._keyed = hashlib.blake2b(key=_derive(keys[-1], b"index"), digest_size=16)  # copied: half of a hash's cost
 
     def seal(self, plain: bytes, bound_to: str) -> bytes:
         """`bound_to` names table and row; the seal opens nowhere else."""
@@ -56,7 +56,9 @@ class Vault:
 
     def keyed_hash(self, kind: str, value: str) -> str:
         """32 hex digits by which an identifier can be looked up but not read."""
-        return hashlib.blake2b(f"{kind}\x1f{value}".encode(), key=self._index_key, digest_size=16).hexdigest()
+        digest = self._keyed.copy()
+        digest.update(f"{kind}\x1f{value}".encode())
+        return digest.hexdigest()
 
 
 def open_vault(home: Path, configured: str | None) -> Vault:
