@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
 from sqlalchemy import Connection
 
 from kernel.errors import ThroughlineError
@@ -37,6 +38,11 @@ class Plan:
     retry: bool = False  # a person asked for it: a dead delivery that is the same write is made again
     error: ThroughlineError | None = None  # it cannot be rendered for this target: dead from the start
     id: str = field(default_factory=new_id)
+    told: orjson.Fragment = field(init=False)  # the fields as JSON, made once: the key's and the body's part
+
+    def __post_init__(self) -> None:
+        """`fields` are final."""
+        self.told = orjson.Fragment(orjson.dumps(self.fields))
 
 
 def new_binding(golden_id: str, anchor: str, connection: str, resource: str, now: int) -> dict[str, Any]:
@@ -65,7 +71,7 @@ def add_bindings(conn: Connection, rows: Sequence[dict[str, Any]]) -> None:
 
 def op_key(plan: Plan) -> str:
     """Derived, so that planning again from the same facts is the same write: it is never made twice."""
-    facts = [plan.binding_id, str(plan.action), plan.golden_version, plan.mapping, plan.basis, plan.fields, plan.refs]
+    facts = [plan.binding_id, str(plan.action), plan.golden_version, plan.mapping, plan.basis, plan.told, plan.refs]
     return content_hash(facts)
 
 
@@ -171,7 +177,7 @@ def _row(
     store: Store, run_id: str, sync: str, connection: str, resource: str, key: str, plan: Plan, now: int
 ) -> dict[str, Any]:
     delivery_id, error = plan.id, plan.error
-    body = {"fields": plan.fields, "refs": plan.refs, "of": plan.origins}
+    body = {"fields": plan.told, "refs": plan.refs, "of": plan.origins}
     return {
         "id": delivery_id,
         "op_key": key,
