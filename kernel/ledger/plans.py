@@ -42,7 +42,7 @@ class Plan:
 
     def __post_init__(self) -> None:
         """`fields` are final."""
-        self.told = orjson.Fragment(orjson.dumps(self.fields))
+        self.told = orjson.Fragment(orjson.dumps(self.fields, option=orjson.OPT_SORT_KEYS))
 
 
 def new_binding(golden_id: str, anchor: str, connection: str, resource: str, now: int) -> dict[str, Any]:
