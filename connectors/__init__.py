@@ -61,7 +61,12 @@ def open_connector(
         wrong = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults)
         allowed = ", ".join(cls.Settings.model_fields)
         raise BadSetting(f"{connection}: {wrong}; the settings of {cls.system} are: {allowed}") from None
-    options: dict[str, Any] = {"connection": connection, "clock": clock or SystemClock(), "budget": budget, "transport": transport}
+    options: dict[str, Any] = {
+        "connection": connection,
+        "clock": clock or SystemClock(),
+        "budget": budget,
+        "transport": transport,
+    }
     if cls.rotates:
         options["tokens"] = tokens
     return cls(checked, cls.build_http(checked, **options))
