@@ -66,7 +66,7 @@ def _item(number: int) -> Json:
         "FullyQualifiedName": name,
         "Active": True,
         "Taxable": False,
-        "UnitPrice": 12.5,
+        "UnitPrice": 12,
         "Type": "Service",
         "IncomeAccountRef": {"value": "79", "name": "Sales of Product Income"},
         "PurchaseCost": 0,
@@ -74,7 +74,7 @@ def _item(number: int) -> Json:
     }
 
 
-def _lines(amount: float) -> list[Json]:
+def _lines(amount: int) -> list[Json]:
     detail: Json = {"ItemRef": {"value": "1", "name": "Services"}, "UnitPrice": amount, "Qty": 1}
     line = {"Id": "1", "LineNum": 1, "Description": "Work", "Amount": amount, "DetailType": "SalesItemLineDetail"}
     total = {"Amount": amount, "DetailType": "SubTotalLineDetail", "SubTotalLineDetail": {}}
@@ -86,22 +86,22 @@ def _sale(number: int) -> Json:
         "DocNumber": str(1000 + number),
         "TxnDate": "2026-04-08",
         "CurrencyRef": dict(_USD),
-        "Line": _lines(100.0),
+        "Line": _lines(100),
         "TxnTaxDetail": {"TotalTax": 0},
         "CustomerRef": {"value": "1", "name": "Customer 1"},
-        "TotalAmt": 100.0,
+        "TotalAmt": 100,
         "ApplyTaxAfterDiscount": False,
         "PrintStatus": "NeedToPrint",
         "EmailStatus": "NotSet",
-        "Balance": 100.0,
+        "Balance": 100,
     }
 
 
 def _payment(number: int) -> Json:
     return {
         "CustomerRef": {"value": "1", "name": "Customer 1"},
-        "TotalAmt": 100.0,
-        "UnappliedAmt": 100.0,
+        "TotalAmt": 100,
+        "UnappliedAmt": 100,
         "ProcessPayment": False,
         "TxnDate": "2026-05-05",
         "CurrencyRef": dict(_USD),
@@ -115,7 +115,7 @@ _KINDS: dict[str, Any] = {
     "items": _item,
     "invoices": lambda number: {**_sale(number), "DueDate": "2026-05-08", "AllowOnlineCreditCardPayment": True},
     "payments": _payment,
-    "credit_memos": lambda number: {**_sale(number), "RemainingCredit": 100.0},
+    "credit_memos": lambda number: {**_sale(number), "RemainingCredit": 100},
     "refund_receipts": lambda number: {**_sale(number), "DepositToAccountRef": {"value": "35", "name": "Checking"}},
 }
 
