@@ -146,16 +146,16 @@ class RotatingAuth:
         known = [kept.refresh, kept.former] if kept else []
         known += [self._grant.refresh] if self._grant else []
         candidates = list(dict.fromkeys(token for token in (*known, self._seed.get_secret_value()) if token))
-        for token in candidates:
+        for left, sent in zip(range(len(candidates) - 1, -1, -1), candidates, strict=True):
             try:
-                told = self._renew(token)
+                told = self._renew(sent)
             except Stop as error:
-                if error.cause != "unauthorized" or token == candidates[-1]:
+                if error.cause != "unauthorized" or not left:
                     raise
                 continue
             ends = self._clock.now() + int(told.get("expires_in") or 3600) * SECOND
-            following = str(told.get("refresh_token") or token)
-            former = token if following != token else (kept.former if kept else "")
+            following = str(told.get("refresh_token") or sent)
+            former = sent if following != sent else (kept.former if kept else "")
             self._grant = Grant(self._mark, str(told["access_token"]), ends, following, former)
             if not self._tokens.write(version, asdict(self._grant)):
                 self._grant = self._kept()[1]

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 _SECRETS = {"stripe": "api_key", "hubspot": "access_token", "salesforce": "access_token", "zendesk": "oauth_token"}
-_SECRETS |= {"webhook_out": "webhook_secret"}
+_SECRETS |= {"webhook_out": "webhook_secret", "quickbooks": "access_token"}
 _ADDRESSES = {"salesforce": "instance_url", "webhook_out": "url"}
+_BESIDES = {"quickbooks": {"realm_id": "9341450000000001"}}
 
 
 def connections(urls: Mapping[str, str], ending: str = "") -> dict[str, Any]:
@@ -21,7 +22,8 @@ def connections(urls: Mapping[str, str], ending: str = "") -> dict[str, Any]:
 
 def settings(system: str, url: str) -> dict[str, Any]:
     """The settings of one simulated account."""
-    return {_ADDRESSES.get(system, "base_url"): url, _SECRETS.get(system, "token"): {"env": variable(system)}}
+    secret = {_SECRETS.get(system, "token"): {"env": variable(system)}}
+    return {_ADDRESSES.get(system, "base_url"): url, **_BESIDES.get(system, {}), **secret}
 
 
 def variable(system: str) -> str:
