@@ -5,12 +5,15 @@
   leaves alone what it does not name; a nested object goes whole; "" empties a field (from memory, not confirmed).
 * DisplayName is unique among customers, vendors and employees (6240): a create that is sent twice makes one customer.
 * `requestid` (at most 36 characters with a batch) makes QuickBooks give its first answer again, whatever the body and
-  for a time nobody tells (Intuit's blog, 2015-04-06): it is sent, and nothing rests on it.
+  for a time nobody tells (Intuit's blog, 2015-04-06). So each send has its own: a refusal must not be repeated once its
+  reason is gone. It guards what our HTTP layer repeats, and nothing else rests on it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from connectors.base import Limit
@@ -18,7 +21,7 @@ from connectors.batches import Indexed, Outcomes, untold
 from connectors.budget import Windows
 from connectors.http import Answer
 from connectors.quickbooks.company import KEY, MARK, Company, record_of
-from kernel.errors import Park
+from kernel.errors import Park, ThroughlineError, Unknown
 from kernel.ids import content_hash
 from kernel.records import Action, Json, WriteItem, WriteOutcome
 
@@ -35,15 +38,21 @@ class Writer:
         outcomes = Outcomes(batch)
         self._send(outcomes, outcomes.items)
         stale = [(n, item) for n, item in outcomes.items if _cause(outcomes, n) == "locked"]
-        if stale:
+        with suppress(ThroughlineError):  # they stay what they are: nothing of them was applied
             self._send(outcomes, stale)
         taken = [(n, item) for n, item in outcomes.items if _cause(outcomes, n) == "conflict" and not item.vendor_id]
-        names = list(dict.fromkeys(str(item.fields.get("DisplayName")) for _, item in taken))
-        ours = {record.raw.get(KEY): record for record in map(record_of, self._among("DisplayName", names))}
-        for n, item in taken:
-            if record := ours.get(item.ext_key):  # the answer to our own create was lost
-                outcomes.settle(n, WriteOutcome(record.id, record, created=False))
+        try:
+            self._send(outcomes, self._ours(taken))
+        except ThroughlineError as error:
+            told = "the name is taken, and nobody could say whether by an earlier send of ours"
+            outcomes.fail(taken, Unknown(told, cause=error.cause, status=error.status, request_id=error.request_id))
         return outcomes.in_order()
+
+    def _ours(self, taken: Indexed) -> Indexed:
+        """Those whose name a customer with our own key has: the answer to an earlier send was lost, so it is updated."""
+        names = list(dict.fromkeys(str(item.fields.get("DisplayName")) for _, item in taken))
+        ours = {record.raw.get(KEY): record.id for record in map(record_of, self._among("DisplayName", names))}
+        return [(n, replace(item, vendor_id=ours[item.ext_key])) for n, item in taken if item.ext_key in ours]
 
     def _among(self, field: str, values: Sequence[str]) -> list[Json]:
         return list(self._company.among("customers", field, values))
@@ -59,7 +68,7 @@ class Writer:
 
     def _post(self, outcomes: Outcomes, items: Indexed, known: Mapping[str, Json]) -> None:
         asked = [_asked(n, item, known.get(item.vendor_id or "")) for n, item in items]
-        key = content_hash([asked, [item.idempotency_key for _, item in items]])
+        key = content_hash([asked, [item.idempotency_key for _, item in items], self._company.http.clock.now()])
         params = {"requestid": key, "minorversion": self._company.version}
         trace_id = items[0][1].trace_id if len(items) == 1 else ""
         self._batches.take()

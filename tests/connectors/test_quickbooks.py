@@ -144,15 +144,36 @@ def test_a_name_that_somebody_else_has_is_a_conflict_for_a_person(
     assert "Neil" not in str(outcome.error)
 
 
-def test_our_own_name_is_recognised_when_no_request_id_is_remembered_any_more(
-    sim: QuickbooksSimulator, opened: Open
-) -> None:
+def test_a_name_that_an_earlier_send_of_ours_took_is_updated(sim: QuickbooksSimulator, opened: Open) -> None:
     connector, name = opened(), "Quote ' and \\ backslash"
     first = write(connector, item("k1", DisplayName=name, GivenName="Ada"))[0]
-    again = WriteItem(Action.UPSERT, "k1", "k1-g1", {"DisplayName": name, "GivenName": "Ada"})
-    second = write(connector, again)[0]
+    newer = WriteItem(Action.UPSERT, "k1", "k1-g1", {"DisplayName": name, "GivenName": "Eve"})
+    second = write(connector, newer)[0]
     assert (second.vendor_id, second.created, second.error) == (first.vendor_id, False, None)
-    assert len(sim.state.ids("customers")) == 1
+    assert [customer["GivenName"] for customer in sim.state.all("customers")] == ["Eve"]
+
+
+def test_a_refusal_is_not_repeated_once_its_reason_is_gone(sim: QuickbooksSimulator, opened: Open) -> None:
+    connector, letter = opened(), item("k1", DisplayName="Acme")
+    sim.names.add("acme")
+    assert write(connector, letter)[0].error
+    sim.names.clear()
+    sim.state.advance(60)
+    assert write(connector, letter)[0].created
+
+
+def test_trouble_after_something_was_applied_is_its_own_items_alone(sim: QuickbooksSimulator, opened: Open) -> None:
+    known, stale = sim.make("customers")["Id"], sim.make("customers")["Id"]
+    sim.make("customers", DisplayName="Taken")
+
+    def break_down() -> None:
+        sim.change("customers", stale, CompanyName="Edited")
+        sim.faults.add(500, "GET", "/query$", times=None)
+
+    batch = [item("k1", known, GivenName="A"), item("k2", stale, GivenName="B"), item("k3", DisplayName="Taken")]
+    outcomes = write(opened(Between("/batch", break_down)), *batch)
+    assert outcomes[0].vendor_id == known
+    assert [one.error.fate for one in outcomes if one.error] == [Fate.RETRY, Fate.UNKNOWN]
 
 
 def test_a_batch_is_one_request_with_a_request_id_and_an_answer_for_each(
