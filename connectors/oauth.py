@@ -10,13 +10,14 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
 from pydantic import SecretStr
 
+from connectors.auth import Token
 from connectors.http import Http
 from kernel.clock import SECOND, Clock
 from kernel.errors import Park, Retry, Stop
@@ -26,6 +27,13 @@ MARGIN = 60 * SECOND
 """A token is renewed this long before its end."""
 
 _PAUSE, _TURNS = 0.2, 300
+
+
+def renewed(path: str, form: Mapping[str, str], *, lasts: int = 3600, **options: Any) -> Token:
+    """A new access token from a token endpoint; `options` make its Http. `lasts`: seconds, where the answer is silent."""
+    with closing(Http(**options)) as bare:
+        body = fetch_token(bare, path, form)
+        return Token(body["access_token"], bare.clock.now() + int(body.get("expires_in") or lasts) * SECOND)
 
 
 def fetch_token(http: Http, path: str, form: Mapping[str, str]) -> dict[str, Any]:

@@ -5,11 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-_SECRETS = {"stripe": "api_key", "hubspot": "access_token", "salesforce": "access_token", "zendesk": "oauth_token"}
-_SECRETS |= {"webhook_out": "webhook_secret", "quickbooks": "access_token"}
-_ADDRESSES = {"salesforce": "instance_url", "webhook_out": "url"}
-_BESIDES = {"quickbooks": {"realm_id": "9341450000000001"}}
-
 
 def connections(urls: Mapping[str, str], ending: str = "") -> dict[str, Any]:
     """What connections.yaml says of simulators at these addresses; each connection is named like its system, and `ending`."""
@@ -21,9 +16,11 @@ def connections(urls: Mapping[str, str], ending: str = "") -> dict[str, Any]:
 
 
 def settings(system: str, url: str) -> dict[str, Any]:
-    """The settings of one simulated account."""
-    secret = {_SECRETS.get(system, "token"): {"env": variable(system)}}
-    return {_ADDRESSES.get(system, "base_url"): url, **_BESIDES.get(system, {}), **secret}
+    """The settings of one simulated account; its practice knows the names of address and credential."""
+    from sandbox.practice import find_practices
+
+    practice = find_practices()[system]
+    return {practice.address: url, **practice.besides, practice.credential: {"env": variable(system)}}
 
 
 def variable(system: str) -> str:

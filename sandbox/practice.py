@@ -54,6 +54,8 @@ class Practice:
     """Objects for the check of memory: as many as the simulator serves in seconds."""
     cap: ClassVar[int] = 0
     """The vendor shows no more results than this of one query."""
+    whole: ClassVar[tuple[str, ...]] = ()
+    """Resources that the vendor lists in one answer, however many there are."""
     id: ClassVar[str] = "id"
     edit: ClassVar[Mapping[str, str]] = {}
     """Per resource, the field that a person edits; one that is not named cannot be edited."""
@@ -72,6 +74,8 @@ class Practice:
     """Fault kinds the simulator acts out itself: partial, wrong_length."""
     credential: ClassVar[str] = "token"
     address: ClassVar[str] = "base_url"
+    besides: ClassVar[Mapping[str, Any]] = {}
+    """What every connection is told beside address and credential."""
     secret: ClassVar[str] = "webhook_secret"
     """The setting that holds webhook secrets; empty where there are no webhooks."""
     rotates: ClassVar[bool] = True

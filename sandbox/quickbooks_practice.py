@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from sandbox.practice import Practice, Written
+from sandbox.quickbooks.shapes import REALM
 from sandbox.state import Json
 
 _PLACE = {
@@ -27,6 +28,7 @@ class QuickbooksPractice(Practice):
     volume = 5_000
     id = "Id"
     credential = "access_token"
+    besides: ClassVar[Mapping[str, Any]] = {"realm_id": REALM}
     writing = ("POST", r"/batch$")
     reading = ("GET", r"/query$")
     spoils = ("partial", "wrong_length")
@@ -62,7 +64,7 @@ class QuickbooksPractice(Practice):
 
     def settings(self) -> Json:
         """The company's id besides."""
-        return {**super().settings(), "realm_id": self.sim.realm, "page_size": self.size}
+        return {**super().settings(), **self.besides, "page_size": self.size}
 
     def paged(self, *, large: bool) -> None:
         """Pages are as large as they are asked for."""

@@ -38,7 +38,7 @@ class QuickbooksSimulator(Simulator):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self.realm = "9341450000000001"
+        self.realm = shapes.REALM
         self.client = ("sandbox-client", "sandbox-client-secret")
         self.first_refresh = "sandbox-refresh-0"
         self.strict = False

@@ -19,6 +19,7 @@ ENTITIES = {
 RESOURCES = {entity: name for name, entity in ENTITIES.items()}
 BY_PATH = {entity.lower(): entity for entity in RESOURCES}
 LISTS = frozenset({"customers", "items"})
+REALM = "9341450000000001"
 ZONE = "America/Los_Angeles"
 _USD = {"value": "USD", "name": "United States Dollar"}
 _PAST = {"Create": "created", "Update": "updated", "Delete": "deleted", "Merge": "merged", "Void": "voided"}
