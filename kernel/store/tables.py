@@ -34,6 +34,15 @@ connection = Table(
     _name("paused_by", True),
 )
 
+credential = Table(
+    "credential",
+    metadata,
+    _name("connection", primary_key=True),
+    Column("version", Integer, nullable=False),  # rises with each renewal
+    _at("updated_at", False),
+    Column("content", Sealed, nullable=False),  # access token, its end, refresh token and the one before
+)
+
 object_ = Table(
     "object",
     metadata,

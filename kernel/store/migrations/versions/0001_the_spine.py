@@ -114,6 +114,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("subject", "channel", "purpose", "at", name=op.f("pk_consent")),
     )
     op.create_table(
+        "credential",
+        sa.Column("connection", sa.String(length=200), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("connection", name=op.f("pk_credential")),
+    )
+    op.create_table(
         "dead_letter",
         sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("kind", sa.String(length=200), nullable=False),
