@@ -342,10 +342,8 @@ quota = Table(
     "quota",
     metadata,
     _name("connection", primary_key=True),
-    _name("budget", primary_key=True),  # short, daily
-    _at("window_start", False),
-    Column("used", BigInteger, nullable=False),
-    _at("blocked_until"),
+    Column("state", Text, nullable=False),  # JSON, see kernel/quota/account.py: read and written whole, under its lock
+    _at("updated_at", False),
 )
 
 approval = Table(

@@ -1,0 +1,289 @@
+"""What a connection's calls were counted to, and whether more may be leased. Pure: every instant is given.
+
+A worker leases a block, spends it within its term and reports how many calls it made and when the last was answered.
+A call reached the vendor between its beginning and its answer, so it is counted until its answer plus the window's length:
+that keeps every window of that length within the limit, sliding or fixed. What a worker never reports counts in full.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from kernel.clock import SECOND
+from kernel.quota.circuit import Circuit
+from kernel.quota.limits import Kind, Limit, Priority
+
+SLOT_TERM = 180 * SECOND
+"""A worker's places among so many at once are free again so long (µs) after it was last heard of."""
+
+SLOT_START = 50 * SECOND
+"""How long (µs) after that it may begin a call: the rest is for the call to end."""
+
+_POLL = SECOND // 4
+_TRUSTED = 3600 * SECOND  # how long others' use of a pool is believed without being told again
+_LONGEST_BLOCK = 30
+_WAITING = 60 * SECOND
+
+
+@dataclass(slots=True)
+class Ask:
+    """What a worker wants to call next, by limit: at least `need`, `want` if there is room."""
+
+    need: Mapping[str, int]
+    want: Mapping[str, int]
+    priority: Priority = Priority.RUNS
+
+
+@dataclass(slots=True)
+class Told:
+    """What an answer says is left of a limit, and in how many seconds it is full again where it says that, too."""
+
+    limit: str
+    left: int
+    full_in: float | None = None
+
+
+@dataclass(slots=True)
+class Report:
+    """What a worker did since its last visit. `ago`: µs since its newest answer; `flying`: calls still unanswered."""
+
+    worker: str
+    slice: str = ""
+    used: Mapping[str, int] = field(default_factory=dict)
+    ago: int = 0
+    flying: int = 0
+    told: Sequence[Told] = ()
+    failures: int = 0
+    answered: bool = False
+    refused: tuple[int | None, str] | None = None  # (µs the vendor asked to wait, cause)
+    lifted: bool = False  # a person's call went through although the connection was blocked
+
+
+@dataclass(slots=True)
+class Granted:
+    """A leased block: amounts by limit, to be spent within `term` µs."""
+
+    slice: str
+    amounts: Mapping[str, int]
+    term: int
+    crowded: bool = False  # all places at once are taken: give them back as soon as they are not needed
+    worried: bool = False  # the vendor failed lately: tell when it answers
+    blocked: bool = False  # only a person may try
+
+
+@dataclass(slots=True)
+class Later:
+    """Not now: come again in `wait` µs."""
+
+    wait: int
+    cause: str  # rate_limited, daily_budget, circuit_open
+    limit: str = ""
+
+
+@dataclass(slots=True)
+class _Slice:
+    granted_at: int
+    until: int
+    amounts: dict[str, int]
+
+
+@dataclass(slots=True)
+class Account:
+    """One connection's counts, as they are kept."""
+
+    limits: tuple[Limit, ...] = ()
+    open: dict[str, _Slice] = field(default_factory=dict)
+    spent: dict[str, dict[int, int]] = field(default_factory=dict)  # limit -> when it frees -> amount
+    others: dict[str, tuple[int, int]] = field(default_factory=dict)  # limit -> (believed until, amount)
+    slots: dict[str, tuple[int, dict[str, int]]] = field(default_factory=dict)  # worker -> (until, amounts)
+    wants: dict[int, tuple[int, str]] = field(default_factory=dict)  # class that waits -> (until, limit)
+    block: tuple[int, int, str] = (0, 0, "")  # until, how often in a row, cause
+    circuit: Circuit = field(default_factory=Circuit)
+
+    # what a visit does ------------------------------------------------------------------------------------------------
+    def report(self, told: Report, now: int) -> None:
+        """Count what was called, and believe what the vendor said of it."""
+        self._forget(now)
+        self._settle(told, now)
+        self._place(told.worker, {limit.called: told.flying for limit in self.limits if _at_once(limit)}, now)
+        for each in told.told:
+            self._correct(each, now)
+        if told.failures:
+            self.circuit.failed(now, told.failures)
+        if told.answered:
+            self.circuit.answered()
+        if told.lifted:
+            self.block = (0, 0, "")
+        if told.refused is not None:
+            self._refuse(*told.refused, now)
+
+    def grant(self, worker: str, ask: Ask, slice: str, now: int) -> Granted | Later:
+        """A block for whoever asks; or when to come again."""
+        blocked = self.block[0] > now
+        if blocked and not (ask.priority is Priority.PEOPLE and self.block[2] == "daily_budget"):
+            return Later(self.block[0] - now, self.block[2])
+        later = self._room(worker, ask, now)
+        if later is not None:
+            self.wants[ask.priority] = (now + min(later.wait, _WAITING) + SECOND, later.limit)
+            return later
+        if wait := self.circuit.wait(now):
+            return Later(wait, "circuit_open")
+        if self.circuit.opened_at:
+            ask = Ask(ask.need, ask.need, ask.priority)  # the probe is one call
+        self.wants.pop(ask.priority, None)
+        amounts = {limit.called: self._amount(limit, worker, ask, now) for limit in self.limits}
+        term = min((limit.term for limit in self.limits if not _at_once(limit)), default=10 * SECOND)
+        places = {limit.called: amounts[limit.called] for limit in self.limits if _at_once(limit)}
+        windows = {name: n for name, n in amounts.items() if n and name not in places}
+        if windows:
+            self.open[slice] = _Slice(now, now + term, windows)
+        self._place(worker, places, now)
+        crowded = any(self.used(limit, now) >= limit.ceiling(Priority.RUNS) for limit in self.limits if _at_once(limit))
+        return Granted(slice, amounts, term, crowded, bool(self.circuit.failures), blocked)
+
+    # what is counted --------------------------------------------------------------------------------------------------
+    def used(self, limit: Limit, now: int, but: str = "") -> int:
+        """How much of a limit is taken; `but`: not counting this worker's own places."""
+        return sum(amount for _, amount in self._taken(limit, now, but))
+
+    def frees(self, limit: Limit, now: int, amount: int) -> int:
+        """When so much of what is taken may be free, at the soonest."""
+        freed = 0
+        for at, n in sorted(self._taken(limit, now)):
+            freed += n
+            if freed >= amount:
+                return max(at, now)
+        return now + limit.length
+
+    def _taken(self, limit: Limit, now: int, but: str = "") -> Iterator[tuple[int, int]]:
+        """(free again at the soonest, amount) of everything that counts."""
+        name = limit.called
+        if _at_once(limit):
+            for worker, (until, held) in self.slots.items():
+                if worker != but and until > now:
+                    yield now + _POLL, held.get(name, 0)
+            return
+        yield from ((at, n) for at, n in self.spent.get(name, {}).items() if at > now)
+        for slice in self.open.values():
+            if n := slice.amounts.get(name, 0):
+                yield max(limit.frees_at(slice.granted_at), now + limit.grain), n
+        until, n = self.others.get(name, (0, 0))
+        if until > now and n:
+            yield until, n
+
+    def _room(self, worker: str, ask: Ask, now: int) -> Later | None:
+        """None where there is room for what is needed; else the limit that is spent for longest."""
+        worst: Later | None = None
+        for limit in self.limits:
+            need = min(ask.need.get(limit.called, 0), limit.ceiling(ask.priority))
+            lacking = need - self._left(limit, worker, ask.priority, now) if need else 0
+            if lacking > 0:
+                wait = max(self.frees(limit, now, lacking) - now, limit.grain)
+                cause = "daily_budget" if limit.daily else "rate_limited"
+                if worst is None or wait > worst.wait:
+                    worst = Later(wait, cause, limit.called)
+        return worst
+
+    def _left(self, limit: Limit, worker: str, priority: Priority, now: int) -> int:
+        """What a class may still take: the shares above it are reserved, and whoever waits above it goes first."""
+        first = sum(
+            limit.block
+            for above, (until, name) in self.wants.items()
+            if above < priority and until > now and name == limit.called
+        )
+        return limit.ceiling(priority) - self.used(limit, now, worker) - first
+
+    def _amount(self, limit: Limit, worker: str, ask: Ask, now: int) -> int:
+        need, want = ask.need.get(limit.called, 0), ask.want.get(limit.called, 0)
+        return max(need, min(want, limit.block, self._left(limit, worker, ask.priority, now)))
+
+    # how it changes ---------------------------------------------------------------------------------------------------
+    def _settle(self, told: Report, now: int) -> None:
+        slice = self.open.pop(told.slice, None)
+        if slice is None:
+            return
+        for limit in self.limits:
+            used = min(told.used.get(limit.called, 0), slice.amounts.get(limit.called, 0))
+            late = (used if limit.costed else min(used, told.flying)) if told.flying else 0
+            self._spend(limit, now - told.ago, used - late)
+            self._spend(limit, now + limit.flight, late)
+
+    def _spend(self, limit: Limit, end: int, amount: int) -> None:
+        if amount > 0:
+            held = self.spent.setdefault(limit.called, {})
+            at = limit.frees_at(end)
+            held[at] = held.get(at, 0) + amount
+
+    def _place(self, worker: str, places: dict[str, int], now: int) -> None:
+        taken = {name: n for name, n in places.items() if n}
+        if taken:
+            self.slots[worker] = (now + SLOT_TERM, taken)
+        else:
+            self.slots.pop(worker, None)
+
+    def _correct(self, told: Told, now: int) -> None:
+        """Others use the account, too: what is left by the vendor's word can only be less than by our count."""
+        limit = next((one for one in self.limits if one.called == told.limit), None)
+        if limit is None:
+            return
+        self.others.pop(limit.called, None)
+        beyond = limit.calls - self.used(limit, now) - max(told.left, 0)
+        if beyond > 0:
+            full_in = int(told.full_in * SECOND) if told.full_in is not None else limit.length
+            self.others[limit.called] = (now + min(max(full_in, limit.grain), limit.length, _TRUSTED), beyond)
+
+    def _refuse(self, after: int | None, cause: str, now: int) -> None:
+        until, times, _ = self.block
+        times = times + 1 if now < until + 60 * SECOND else 1
+        wait = min(_LONGEST_BLOCK, 2 ** min(times - 1, 8)) * SECOND if after is None else after
+        if now + wait > until:
+            self.block = (now + wait, times, cause)
+
+    def _forget(self, now: int) -> None:
+        """What counts no longer goes; a block whose worker was not heard of counts as if spent at its very end."""
+        for name, slice in list(self.open.items()):
+            if all(slice.until + limit.flight < now for limit in self.limits):
+                del self.open[name]
+                for limit in self.limits:
+                    self._spend(limit, slice.until + limit.flight, slice.amounts.get(limit.called, 0))
+        self.spent = {name: {at: n for at, n in held.items() if at > now} for name, held in self.spent.items() if held}
+        self.slots = {worker: held for worker, held in self.slots.items() if held[0] > now}
+        self.wants = {who: held for who, held in self.wants.items() if held[0] > now}
+        self.others = {name: held for name, held in self.others.items() if held[0] > now}
+
+    # how it is kept ---------------------------------------------------------------------------------------------------
+    def as_json(self) -> dict[str, Any]:
+        """For the row; read back by `account_of`."""
+        return {
+            "limits": [[x.calls, x.per, x.name, x.kind, x.zone, x.only, x.costed] for x in self.limits],
+            "open": {name: [s.granted_at, s.until, s.amounts] for name, s in self.open.items()},
+            "spent": {name: list(held.items()) for name, held in self.spent.items() if held},
+            "others": self.others,
+            "slots": self.slots,
+            "wants": [[who, *held] for who, held in self.wants.items()],
+            "block": self.block,
+            "circuit": self.circuit.as_json(),
+        }
+
+
+def account_of(kept: Mapping[str, Any]) -> Account:
+    """An account as `as_json` wrote it."""
+    return Account(
+        limits=tuple(
+            Limit(calls, per, name, Kind(kind), zone, only, costed)
+            for calls, per, name, kind, zone, only, costed in kept.get("limits", ())
+        ),
+        open={name: _Slice(*held) for name, held in kept.get("open", {}).items()},
+        spent={name: dict(map(tuple, held)) for name, held in kept.get("spent", {}).items()},
+        others={name: tuple(held) for name, held in kept.get("others", {}).items()},
+        slots={worker: (until, held) for worker, (until, held) in kept.get("slots", {}).items()},
+        wants={who: (until, name) for who, until, name in kept.get("wants", ())},
+        block=tuple(kept.get("block", (0, 0, ""))),
+        circuit=Circuit(**kept.get("circuit", {})),
+    )
+
+
+def _at_once(limit: Limit) -> bool:
+    return limit.kind is Kind.CONCURRENT
