@@ -121,7 +121,6 @@ class Shopify(Connector):
             base_url=settings.base_url or f"https://{settings.domain}",
             auth=HeaderAuth("X-Shopify-Access-Token", settings.token),
             verdicts=VERDICTS,
-            limits=cls.limits,
             **options,
         )
 

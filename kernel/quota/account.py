@@ -8,7 +8,7 @@ that keeps every window of that length within the limit, sliding or fixed. What 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kernel.clock import SECOND
@@ -43,6 +43,7 @@ class Told:
     limit: str
     left: int
     full_in: float | None = None
+    most: int | None = None  # what the limit is in all, by the vendor's word
 
 
 @dataclass(slots=True)
@@ -94,6 +95,7 @@ class Account:
     """One connection's counts, as they are kept."""
 
     limits: tuple[Limit, ...] = ()
+    most: dict[str, int] = field(default_factory=dict)  # limit -> where the vendor says it is less than we know
     open: dict[str, _Slice] = field(default_factory=dict)
     spent: dict[str, dict[int, int]] = field(default_factory=dict)  # limit -> when it frees -> amount
     others: dict[str, tuple[int, int]] = field(default_factory=dict)  # limit -> (believed until, amount)
@@ -105,11 +107,13 @@ class Account:
     # what a visit does ------------------------------------------------------------------------------------------------
     def report(self, told: Report, now: int) -> None:
         """Count what was called, and believe what the vendor said of it."""
+        self.lower()
         self._forget(now)
         self._settle(told, now)
         self._place(told.worker, {limit.called: told.flying for limit in self.limits if _at_once(limit)}, now)
         for each in told.told:
             self._correct(each, now)
+        self.lower()
         if told.failures:
             self.circuit.failed(now, told.failures)
         if told.answered:
@@ -118,6 +122,14 @@ class Account:
             self.block = (0, 0, "")
         if told.refused is not None:
             self._refuse(*told.refused, now)
+
+    def lower(self) -> None:
+        """The vendor's word may lower a limit; it never raises one past what is documented or set."""
+        if self.most:
+            self.limits = tuple(
+                replace(limit, calls=min(limit.calls, self.most.get(limit.called, limit.calls)))
+                for limit in self.limits
+            )
 
     def grant(self, worker: str, ask: Ask, slice: str, now: int) -> Granted | Later:
         """A block for whoever asks; or when to come again."""
@@ -228,6 +240,9 @@ class Account:
         limit = next((one for one in self.limits if one.called == told.limit), None)
         if limit is None:
             return
+        if told.most is not None:
+            self.most[limit.called] = max(told.most, 1)
+            limit = replace(limit, calls=min(limit.calls, max(told.most, 1)))
         self.others.pop(limit.called, None)
         beyond = limit.calls - self.used(limit, now) - max(told.left, 0)
         if beyond > 0:
@@ -258,6 +273,7 @@ class Account:
         """For the row; read back by `account_of`."""
         return {
             "limits": [[x.calls, x.per, x.name, x.kind, x.zone, x.only, x.costed] for x in self.limits],
+            "most": self.most,
             "open": {name: [s.granted_at, s.until, s.amounts] for name, s in self.open.items()},
             "spent": {name: list(held.items()) for name, held in self.spent.items() if held},
             "others": self.others,
@@ -275,6 +291,7 @@ def account_of(kept: Mapping[str, Any]) -> Account:
             Limit(calls, per, name, Kind(kind), zone, only, costed)
             for calls, per, name, kind, zone, only, costed in kept.get("limits", ())
         ),
+        most=kept.get("most", {}),
         open={name: _Slice(*held) for name, held in kept.get("open", {}).items()},
         spent={name: dict(map(tuple, held)) for name, held in kept.get("spent", {}).items()},
         others={name: tuple(held) for name, held in kept.get("others", {}).items()},

@@ -46,6 +46,7 @@ class Purse:
         """`connection`: for messages."""
         self._till, self._limits, self._connection = till, tuple(limits), connection
         self._names = [limit.called for limit in limits]
+        assert len(set(self._names)) == len(limits), f"two limits of one name: {self._names}"
         self._places = [limit.kind is Kind.CONCURRENT for limit in limits]
         self._plain = [0 if place else 1 for place in self._places]
         self._simple = not any(limit.only or limit.costed for limit in limits)

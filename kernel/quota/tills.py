@@ -1,4 +1,4 @@
-"""Where an account is kept: here in memory, for this process alone; in the store (`kernel.quota.shared`), for all workers."""
+"""Where an account is kept: here in memory, for this process alone; in the store (`kernel.quota.stored`), for all workers."""
 
 from __future__ import annotations
 
