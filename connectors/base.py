@@ -140,13 +140,11 @@ class Connector(ABC):
     def limits_with(cls, settings: ConnectorSettings, connection: str) -> list[Limit]:
         """The limits of an account: as documented, but where its settings say otherwise."""
         own, zone = settings.limits, settings.day_zone
-        known = {limit.called: limit for limit in cls.limits}
+        known = [limit.called for limit in cls.limits]
         if wrong := sorted(set(own) - set(known)):
             told = f"{connection}: limits: {cls.system} has no limit {', '.join(wrong)}; there are: "
             raise BadSetting(told + (", ".join(known) or "none"), field="limits")
-        return [
-            replace(limit, calls=own.get(name, limit.calls), zone=limit.zone or zone) for name, limit in known.items()
-        ]
+        return [replace(each, calls=own.get(each.called, each.calls), zone=each.zone or zone) for each in cls.limits]
 
     @classmethod
     @abstractmethod
