@@ -91,6 +91,14 @@ class _Slice:
 
 
 @dataclass(slots=True)
+class _Waiter:
+    until: int  # who has not come again by then is forgotten
+    limit: str
+    priority: int
+    need: int
+
+
+@dataclass(slots=True)
 class Account:
     """One connection's counts, as they are kept."""
 
@@ -100,7 +108,7 @@ class Account:
     spent: dict[str, dict[int, int]] = field(default_factory=dict)  # limit -> when it frees -> amount
     others: dict[str, tuple[int, int]] = field(default_factory=dict)  # limit -> (believed until, amount)
     slots: dict[str, tuple[int, dict[str, int]]] = field(default_factory=dict)  # worker -> (until, amounts)
-    wants: dict[int, tuple[int, str]] = field(default_factory=dict)  # class that waits -> (until, limit)
+    queue: dict[str, _Waiter] = field(default_factory=dict)  # worker -> what it waits for; in the order of coming
     block: tuple[int, int, str] = (0, 0, "")  # until, how often in a row, cause
     circuit: Circuit = field(default_factory=Circuit)
 
@@ -138,13 +146,14 @@ class Account:
             return Later(self.block[0] - now, self.block[2])
         later = self._room(worker, ask, now)
         if later is not None:
-            self.wants[ask.priority] = (now + min(later.wait, _WAITING) + SECOND, later.limit)
+            until = now + min(later.wait, _WAITING) + SECOND
+            self.queue[worker] = _Waiter(until, later.limit, ask.priority, ask.need[later.limit])
             return later
         if wait := self.circuit.wait(now):
             return Later(wait, "circuit_open")
         if self.circuit.opened_at:
             ask = Ask(ask.need, ask.need, ask.priority)  # the probe is one call
-        self.wants.pop(ask.priority, None)
+        self.queue.pop(worker, None)
         amounts = {limit.called: self._amount(limit, worker, ask, now) for limit in self.limits}
         term = min((limit.term for limit in self.limits if not _at_once(limit)), default=10 * SECOND)
         places = {limit.called: amounts[limit.called] for limit in self.limits if _at_once(limit)}
@@ -166,8 +175,8 @@ class Account:
         for at, n in sorted(self._taken(limit, now)):
             freed += n
             if freed >= amount:
-                return max(at, now)
-        return now + limit.length
+                return max(at, now + limit.grain)
+        return now + max(limit.length, _POLL)
 
     def _taken(self, limit: Limit, now: int, but: str = "") -> Iterator[tuple[int, int]]:
         """(free again at the soonest, amount) of everything that counts."""
@@ -192,24 +201,31 @@ class Account:
             need = min(ask.need.get(limit.called, 0), limit.ceiling(ask.priority))
             lacking = need - self._left(limit, worker, ask.priority, now) if need else 0
             if lacking > 0:
-                wait = max(self.frees(limit, now, lacking) - now, limit.grain)
+                soonest = self.frees(limit, now, lacking)
+                more = lacking - need + min(ask.want.get(limit.called, 0), limit.block)
+                together = min(self.frees(limit, now, more), soonest + limit.term // 2)  # fewer visits, little later
+                wait = max(soonest, together) - now
                 cause = "daily_budget" if limit.daily else "rate_limited"
                 if worst is None or wait > worst.wait:
                     worst = Later(wait, cause, limit.called)
         return worst
 
     def _left(self, limit: Limit, worker: str, priority: Priority, now: int) -> int:
-        """What a class may still take: the shares above it are reserved, and whoever waits above it goes first."""
-        first = sum(
-            limit.block
-            for above, (until, name) in self.wants.items()
-            if above < priority and until > now and name == limit.called
-        )
+        """What is there for this worker: less the shares above its class, and less what those before it wait for."""
+        first, mine = 0, False
+        for name, waiter in self.queue.items():
+            mine = mine or name == worker
+            if waiter.limit == limit.called and name != worker:
+                if waiter.priority < priority:
+                    first += max(limit.block, waiter.need)
+                elif waiter.priority == priority and not mine:
+                    first += waiter.need
         return limit.ceiling(priority) - self.used(limit, now, worker) - first
 
     def _amount(self, limit: Limit, worker: str, ask: Ask, now: int) -> int:
         need, want = ask.need.get(limit.called, 0), ask.want.get(limit.called, 0)
-        return max(need, min(want, limit.block, self._left(limit, worker, ask.priority, now)))
+        share = self._left(limit, worker, ask.priority, now) // (1 + len(self.queue))  # whoever waits gets some, too
+        return max(need, min(want, limit.block, share))
 
     # how it changes ---------------------------------------------------------------------------------------------------
     def _settle(self, told: Report, now: int) -> None:
@@ -265,7 +281,7 @@ class Account:
                     self._spend(limit, slice.until + limit.flight, slice.amounts.get(limit.called, 0))
         self.spent = {name: {at: n for at, n in held.items() if at > now} for name, held in self.spent.items() if held}
         self.slots = {worker: held for worker, held in self.slots.items() if held[0] > now}
-        self.wants = {who: held for who, held in self.wants.items() if held[0] > now}
+        self.queue = {worker: waiter for worker, waiter in self.queue.items() if waiter.until > now}
         self.others = {name: held for name, held in self.others.items() if held[0] > now}
 
     # how it is kept ---------------------------------------------------------------------------------------------------
@@ -278,7 +294,7 @@ class Account:
             "spent": {name: list(held.items()) for name, held in self.spent.items() if held},
             "others": self.others,
             "slots": self.slots,
-            "wants": [[who, *held] for who, held in self.wants.items()],
+            "queue": [[name, each.until, each.limit, each.priority, each.need] for name, each in self.queue.items()],
             "block": self.block,
             "circuit": self.circuit.as_json(),
         }
@@ -296,7 +312,7 @@ def account_of(kept: Mapping[str, Any]) -> Account:
         spent={name: dict(map(tuple, held)) for name, held in kept.get("spent", {}).items()},
         others={name: tuple(held) for name, held in kept.get("others", {}).items()},
         slots={worker: (until, held) for worker, (until, held) in kept.get("slots", {}).items()},
-        wants={who: (until, name) for who, until, name in kept.get("wants", ())},
+        queue={name: _Waiter(*waiter) for name, *waiter in kept.get("queue", ())},
         block=tuple(kept.get("block", (0, 0, ""))),
         circuit=Circuit(**kept.get("circuit", {})),
     )

@@ -33,6 +33,7 @@ class _Held:
     granted: list[int] = field(default_factory=list)
     left: list[int] = field(default_factory=list)
     deadline: int = 0
+    half: int = 0  # of its term is over
     calls: int = 1  # how many to ask for next
 
     def used(self, n: int) -> int:
@@ -167,8 +168,11 @@ class Purse:
         return self._till.visit(visit)
 
     def _ask(self, held: _Held, amounts: Sequence[int]) -> Ask:
-        spent = held.slice and not any(left for left, place in zip(held.left, self._places, strict=True) if not place)
-        held.calls = min(2 * held.calls, 1 << 16) if spent or not held.slice else max(1, held.calls // 2)
+        """More than last time where that was soon gone, less where some was left over."""
+        if held.slice:
+            soon = self._timer() < held.half
+            left = any(left for left, place in zip(held.left, self._places, strict=True) if not place)
+            held.calls = max(1, held.calls // 2) if left else min(2 * held.calls, 1 << 16) if soon else held.calls
         need, want = {}, {}
         for n, name in enumerate(self._names):
             if self._places[n]:
@@ -179,7 +183,7 @@ class Purse:
 
     def _take_up(self, held: _Held, granted: Granted, begun: int) -> None:
         """`begun`: when the till was asked; the term is counted from then, for its clock was read after that."""
-        held.slice, held.deadline = granted.slice, begun + granted.term
+        held.slice, held.deadline, held.half = granted.slice, begun + granted.term, begun + granted.term // 2
         self._slots_until = begun + SLOT_START if any(self._places) else 0
         held.granted = [granted.amounts.get(name, 0) for name in self._names]
         held.left = list(held.granted)
