@@ -291,7 +291,7 @@ run = Table(
     _id(primary_key=True),
     _name("kind"),
     _name("sync", True),
-    _name("state"),  # running, completed, with_dead_letters, awaiting_approval, failed, abandoned
+    _name("state"),  # running, completed, with_dead_letters, awaiting_approval, partial, failed, abandoned
     _at("started_at", False),
     _at("ended_at"),
     _name("flow_run", True),  # the Prefect run that carried it
