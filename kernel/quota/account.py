@@ -21,6 +21,9 @@ SLOT_TERM = 180 * SECOND
 SLOT_START = 50 * SECOND
 """How long (µs) after that it may begin a call: the rest is for the call to end."""
 
+FLIGHT = 30 * SECOND
+"""How long (µs) after it was begun a call that nobody reports to be answered may still reach the vendor."""
+
 _POLL = SECOND // 4
 _TRUSTED = 3600 * SECOND  # how long others' use of a pool is believed without being told again
 _LONGEST_BLOCK = 30
@@ -189,7 +192,8 @@ class Account:
         yield from ((at, n) for at, n in self.spent.get(name, {}).items() if at > now)
         for slice in self.open.values():
             if n := slice.amounts.get(name, 0):
-                yield max(limit.frees_at(slice.granted_at), now + limit.grain), n
+                again = SECOND if slice.until + SECOND < now else limit.grain  # overdue: slow, or dead
+                yield max(limit.frees_at(slice.granted_at), now + again), n
         until, n = self.others.get(name, (0, 0))
         if until > now and n:
             yield until, n
@@ -229,14 +233,19 @@ class Account:
 
     # how it changes ---------------------------------------------------------------------------------------------------
     def _settle(self, told: Report, now: int) -> None:
-        slice = self.open.pop(told.slice, None)
-        if slice is None:
-            return
+        """What a block was used for, and what was still unanswered at the last visit, is answered by now or flies on."""
+        slice, flew = self.open.pop(told.slice, None), self.open.pop(f"{told.worker}~", None)
+        flying: dict[str, int] = {}
         for limit in self.limits:
-            used = min(told.used.get(limit.called, 0), slice.amounts.get(limit.called, 0))
+            name = limit.called
+            used = min(told.used.get(name, 0), slice.amounts.get(name, 0)) if slice is not None else 0
+            used += flew.amounts.get(name, 0) if flew is not None else 0
             late = (used if limit.costed else min(used, told.flying)) if told.flying else 0
             self._spend(limit, now - told.ago, used - late)
-            self._spend(limit, now + limit.flight, late)
+            if late:
+                flying[name] = late
+        if flying:
+            self.open[f"{told.worker}~"] = _Slice(now, now, flying)
 
     def _spend(self, limit: Limit, end: int, amount: int) -> None:
         if amount > 0:
@@ -275,10 +284,10 @@ class Account:
     def _forget(self, now: int) -> None:
         """What counts no longer goes; a block whose worker was not heard of counts as if spent at its very end."""
         for name, slice in list(self.open.items()):
-            if all(slice.until + limit.flight < now for limit in self.limits):
+            if slice.until + FLIGHT < now:
                 del self.open[name]
                 for limit in self.limits:
-                    self._spend(limit, slice.until + limit.flight, slice.amounts.get(limit.called, 0))
+                    self._spend(limit, slice.until + FLIGHT, slice.amounts.get(limit.called, 0))
         self.spent = {name: {at: n for at, n in held.items() if at > now} for name, held in self.spent.items() if held}
         self.slots = {worker: held for worker, held in self.slots.items() if held[0] > now}
         self.queue = {worker: waiter for worker, waiter in self.queue.items() if waiter.until > now}

@@ -74,11 +74,6 @@ class Limit:
         return min(max(self.length // 20, SECOND // 20), 10 * SECOND)
 
     @cached_property
-    def flight(self) -> int:
-        """How long (µs) after it was begun a call whose answer is not in yet is taken to reach the vendor."""
-        return min(max(self.length // 10, SECOND // 10), 5 * SECOND)
-
-    @cached_property
     def grain(self) -> int:
         """To what (µs) the ends of windows are rounded up, so that an account stays small."""
         return max(self.length // 100, 1000)

@@ -17,6 +17,7 @@ from kernel.quota.tills import Till
 PATIENCE = 60.0
 """Seconds we wait inside a call; a longer wait goes back to the engine as RetryAt."""
 
+_A_WINDOW = 1.25 * PATIENCE  # a limit a minute is waited for, its rounding included
 _STARVED = 3 * PATIENCE
 _WORDS = {
     "rate_limited": "its request limit is spent",
@@ -150,7 +151,7 @@ class Purse:
                     continue
             seconds = answer.wait / SECOND
             waited += seconds
-            if answer.cause == "circuit_open" or seconds > PATIENCE or waited > _STARVED:
+            if answer.cause == "circuit_open" or seconds > _A_WINDOW or waited > _STARVED:
                 told = f"{self._connection}: {_WORDS[answer.cause]}".removeprefix(": ")
                 at = self._till.clock.now() + answer.wait
                 raise RetryAt(told, at=at, cause=answer.cause, sent=False)
@@ -207,6 +208,7 @@ class Purse:
         with self._visiting:
             with self._lock:
                 report.flying = self._slots = self._flying
+                report.ago = max(0, self._timer() - self._answered)
 
             def visit(account: Account, now: int) -> bool:
                 account.report(report, now)

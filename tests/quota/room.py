@@ -16,6 +16,7 @@ from typing import TypeVar
 import greenlet
 
 from kernel.clock import SECOND
+from kernel.errors import RetryAt
 from kernel.quota import Limit, Priority, Purse, asking_as
 from kernel.quota.account import Account, account_of
 from kernel.quota.tills import Work
@@ -135,8 +136,12 @@ def saturate(
             tills.append(till)
             purse = Purse(till, limits)
             while room.random.random() >= deaths:
-                with asking_as(priority):
-                    purse.take()
+                try:
+                    with asking_as(priority):
+                        purse.take()
+                except RetryAt as later:
+                    room.sleep((later.at - till.clock.now()) / SECOND)
+                    continue
                 there, back = (room.random.random() * latency for _ in range(2))
                 room.sleep(there)
                 vendor.arrived.append(room.at)
