@@ -86,7 +86,10 @@ class Purse:
         report = Report(self._worker, failures=int(trouble), answered=not trouble and self._worried)
         report.lifted, self._blocked = self._blocked and not trouble, False
         self._worried = trouble
-        return self._tell(report)
+        opened = self._tell(report)
+        if opened:
+            self._give_up()
+        return opened
 
     def told(self, left: Sequence[Told]) -> None:
         """What an answer said is left; it is believed with the next visit, and at once as far as this block goes."""
@@ -94,15 +97,12 @@ class Purse:
             for each in left:
                 self._told[each.limit] = each
                 if each.limit in self._names and each.left <= 0:
-                    for held in self._held:
-                        held.deadline = 0
+                    self._give_up()
 
     def refused(self, after: float | None, cause: str) -> None:
         """The vendor asked to wait (seconds, where it said how long): everybody does."""
         if self._till.shared:
-            with self._lock:
-                for held in self._held:
-                    held.deadline = 0
+            self._give_up()
             self._tell(Report(self._worker, refused=(None if after is None else int(after * SECOND), cause)))
 
     def close(self) -> None:
@@ -112,6 +112,11 @@ class Purse:
                 self._tell(self._report(held))
 
     # ------------------------------------------------------------------------------------------------------------------
+    def _give_up(self) -> None:
+        """What is leased is not to be spent any more: the till is asked before the next call."""
+        for held in self._held:
+            held.deadline = 0
+
     def _amounts(self, cost: int, what: str) -> list[int]:
         return [
             0

@@ -26,7 +26,7 @@ class Shared:
     calls: int
 
 
-def run_together(database: str, seconds: float = 6.0, kill: bool = False) -> Shared:
+def run_together(database: str, seconds: float = 5.0, kill: bool = False) -> Shared:
     """Four workers call as fast as they may for so long. `kill`: one of them dies in the middle."""
     with CountingVendor(CALLS, PER) as vendor:
         workers = [_start(database, vendor.url, str(n), seconds, off) for n, off in enumerate(OFF)]

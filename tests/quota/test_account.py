@@ -10,16 +10,8 @@ from kernel.clock import SECOND, instant, iso, moment
 from kernel.quota import Kind, Limit, Priority, Told
 from kernel.quota.account import SLOT_TERM, Account, Ask, Granted, Later, Report, account_of
 from kernel.quota.standing import standings, time_for
+from tests.quota.figures import SATURATED, figures
 from tests.quota.room import START, saturate
-
-SATURATED = [
-    ([Limit(25, 1.0)], 0.05),  # Stripe
-    ([Limit(2, 1.0)], 0.05),  # Typeform
-    ([Limit(100, 10.0)], 0.3),  # HubSpot
-    ([Limit(190, 10.0), Limit(100_000, kind=Kind.DAY)], 0.3),
-    ([Limit(400, 60.0)], 0.3),  # Zendesk
-    ([Limit(750, 60.0, name="minute"), Limit(75, 1.0)], 0.05),  # Klaviyo
-]
 
 
 def grant(
@@ -179,3 +171,11 @@ def test_how_long_work_takes_is_told_by_the_tightest_limit() -> None:
     assert time_for(account, 96 + 96 * 6, START) == 60 * SECOND
     days = time_for(account, 9_000 * 3, START) // (86_400 * SECOND)
     assert days in (1, 2)
+
+
+def test_the_figures_keep_to_their_bounds() -> None:
+    told = figures(seeds=2, processes=False)
+    print(told)  # noqa: T201 - shown by -rP
+    assert told["quota_max_over_limit"] <= 1.0
+    assert told["quota_utilisation"] >= 0.85
+    assert told["calls_per_record_429"] <= 1.2
