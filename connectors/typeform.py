@@ -72,6 +72,7 @@ class Typeform(Connector):
             lookback=timedelta(minutes=10),
             volatile=("metadata", "landing_id", "response_id", "ending"),
             backfill=True,
+            page=1000,
         )
     }
     # Two a second on the Responses API (typeform.com/developers).

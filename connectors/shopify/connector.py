@@ -72,6 +72,7 @@ def _resource(name: str, write: WriteSpec | None) -> Resource:
         volatile=("updatedAt",),
         write=write,
         backfill=True,
+        page=50,
     )
 
 

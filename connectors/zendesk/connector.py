@@ -74,6 +74,7 @@ def _resource(name: str, volatile: Sequence[str], write: WriteSpec) -> Resource:
         volatile=("updated_at", *volatile),
         write=write,
         backfill=True,
+        page=1000,
     )
 
 
