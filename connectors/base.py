@@ -100,9 +100,7 @@ class ConnectorSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, frozen=True)
 
     webhook_bytes: _Bytes = 1024 * 1024  # of an inbound webhook; a larger one is refused; at most 5 MiB
-    limits: Mapping[
-        str, _Calls
-    ] = {}  # by name, where the account's are not the documented ones: more was bought, or we get less
+    limits: Mapping[str, _Calls] = {}  # by name: what the account really has, where that is not what is documented
     day_zone: str = ""  # whose midnight fills its daily limit again, where the vendor counts by the account's own day
     webhook_rate: _Rate = 100  # inbound webhooks a second from one address, and ten times that at once
 
