@@ -18,4 +18,6 @@ def test_four_processes_stay_below_one_limit(database_url: str, kill: bool) -> N
     assert came.over <= 1.0
     assert came.refused == 0
     assert came.workers == 4
-    assert came.used >= (0.3 if kill else 0.6)  # the figure is told; how much of it is reached depends on how busy the machine is
+    assert came.used >= (
+        0.3 if kill else 0.6
+    )  # the figure is told; how much of it is reached depends on how busy the machine is
