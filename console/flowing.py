@@ -80,7 +80,7 @@ def run_sync(opened: Desk, name: str, watcher: Watcher, told: Told) -> dict[str,
     server = flows.start_server(opened.settings.home, told)
     ended = flows.run_sync_flow(name, server, opened.context(), watcher)
     run = overview.run_of_flow(opened.store, ended.flow_run) or {}
-    failed = ended.state in ("Failed", "AlreadyRunning", "Crashed", "Cancelled")
+    failed = ended.state in ("Partial", "Failed", "AlreadyRunning", "Crashed", "Cancelled")
     return {
         "name": name,
         "run": run.get("id"),

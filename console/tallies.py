@@ -44,6 +44,6 @@ def _table(title: str, names: Sequence[str], side: str, runs: Sequence[dict[str,
 def exit_code(states: Iterable[str]) -> Exit:
     """What the ends of some runs mean to a script."""
     ended = set(states)
-    if ended & {"failed", "abandoned", "already_running"}:
+    if ended & {"partial", "failed", "abandoned", "already_running"}:
         return Exit.STOPPED
     return Exit.FINDINGS if ended & {"with_dead_letters", "awaiting_approval"} else Exit.OK

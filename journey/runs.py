@@ -13,13 +13,17 @@ from sqlalchemy import Connection, Select, case, func, or_, select
 
 from journey.context import Context
 from journey.counts import Counts
-from kernel.errors import ThroughlineError
+from kernel.errors import RetryAt, ThroughlineError
 from kernel.leases import Lease, hold
 from kernel.ledger.states import ENDED, PENDING, State
 from kernel.log import get
+from kernel.quota import Priority, asking_as
 from kernel.store.tables import delivery, run
 
 log = get(__name__)
+
+_PRIORITY = {"receive": Priority.WEBHOOKS, "backfill": Priority.BACKFILLS, "replay": Priority.PEOPLE}
+"""By kind of run: who goes first where a vendor's limit does not let everybody; the others are RUNS."""
 
 
 @dataclass(slots=True)
@@ -40,6 +44,12 @@ class Run:
         """How many letters this run wrote."""
         return self.counts.inbound.parked + self.counts.outbound.dead
 
+    @property
+    def goes_on_at(self) -> int | None:
+        """Where all that stopped did so because it must wait (a budget that is spent, a vendor that is down): until when."""
+        waits = [error.at for error in self.stopped if isinstance(error, RetryAt)]
+        return min(waits) if waits and len(waits) == len(self.stopped) else None
+
 
 @dataclass(slots=True)
 class Ledger:
@@ -56,7 +66,8 @@ def recorded(ctx: Context, kind: str, sync: str | None, flow_run: str = "") -> I
 
     One run of a kind and sync goes on at a time; Held tells that another worker has it.
     """
-    with _rare_collections(), hold(ctx.store, f"run:{kind}:{sync or ''}") as lease:
+    priority = _PRIORITY.get(kind, Priority.RUNS)
+    with _rare_collections(), asking_as(priority), hold(ctx.store, f"run:{kind}:{sync or ''}") as lease:
         current = Run(ctx, kind, sync, lease)
         with ctx.store.write("run.start") as conn:
             _abandon(conn, current)
@@ -66,14 +77,18 @@ def recorded(ctx: Context, kind: str, sync: str | None, flow_run: str = "") -> I
             yield current
             _count_outbound(current)
             current.counts.check()
-            current.state = (
-                "failed" if current.stopped else "with_dead_letters" if current.dead_letters else "completed"
-            )
+            current.state = _ended(current)
             _finish(current, "; ".join(str(error) for error in current.stopped))
         except BaseException as error:
             current.state = "failed"
             _finish(current, str(error) if isinstance(error, ThroughlineError) else type(error).__name__)
             raise
+
+
+def _ended(current: Run) -> str:
+    if current.stopped:
+        return "failed" if current.goes_on_at is None else "partial"
+    return "with_dead_letters" if current.dead_letters else "completed"
 
 
 @contextmanager

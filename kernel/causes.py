@@ -84,6 +84,12 @@ _VENDOR = (
         "Nothing; if it happens often, sync less often or ask the vendor for a higher limit.",
     ),
     Cause(
+        "circuit_open",
+        "vendor",
+        "The vendor failed ten times in a row; it is left alone for a while, then tried by one call.",
+        "Nothing; `throughline status` tells when it is tried next. If it stays, look at the vendor's status page.",
+    ),
+    Cause(
         "locked",
         "vendor",
         "The vendor is working on the same object; the call is made again by itself.",

@@ -19,6 +19,7 @@ from pydantic import Field, SecretStr, model_validator
 from connectors.auth import BasicAuth, BearerAuth
 from connectors.base import Connector, ConnectorSettings, Deletes, Limit, Resource, WriteClass, WriteSpec
 from connectors.batches import refusing
+from connectors.budget import Kind
 from connectors.http import Answer, Http
 from connectors.oauth import RotatingAuth, TokenStore, fetch_token
 from connectors.proofs import Keyring
@@ -105,7 +106,11 @@ class Quickbooks(Connector):
         )
         for name in ENTITIES
     }
-    limits: ClassVar[Sequence[Limit]] = (Limit(500, 60.0),)
+    limits: ClassVar[Sequence[Limit]] = (
+        Limit(500, 60.0),
+        Limit(40, 60.0, name="batch", only=r"/batch$"),
+        Limit(10, kind=Kind.CONCURRENT),
+    )
     setup = (
         "developer.intuit.com → My Apps: make an app with the scope below; its keys are client id and secret.",
         "Let a company's admin consent (the OAuth playground does): that gives realm id and the first refresh token.",
@@ -131,7 +136,7 @@ class Quickbooks(Connector):
         clock, seed = options.get("clock") or SystemClock(), settings.refresh_token or SecretStr("")
         fixed = BearerAuth(settings.access_token) if settings.access_token else None
         auth = fixed or RotatingAuth(seed, renew, tokens=tokens, clock=clock)
-        return Http(base_url=settings.base_url, auth=auth, verdicts=VERDICTS, limits=cls.limits, **options)
+        return Http(base_url=settings.base_url, auth=auth, verdicts=VERDICTS, **options)
 
     def key_path(self, resource: str) -> tuple[str, ...]:
         """Our key is shown apart from the Notes that hold it."""

@@ -16,9 +16,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from connectors.base import Limit
 from connectors.batches import Indexed, Outcomes, untold
-from connectors.budget import Windows
 from connectors.http import Answer
 from connectors.quickbooks.company import KEY, MARK, Company, record_of
 from kernel.errors import Park, ThroughlineError, Unknown
@@ -31,7 +29,6 @@ class Writer:
 
     def __init__(self, company: Company) -> None:
         self._company = company
-        self._batches = Windows((Limit(40, 60.0),), company.http.clock)
 
     def write(self, batch: Sequence[WriteItem]) -> list[WriteOutcome]:
         """One outcome per item. What was stale is read and written again, once; a name that is taken is looked up."""
@@ -71,7 +68,6 @@ class Writer:
         key = content_hash([asked, [item.idempotency_key for _, item in items], self._company.http.clock.now()])
         params = {"requestid": key, "minorversion": self._company.version}
         trace_id = items[0][1].trace_id if len(items) == 1 else ""
-        self._batches.take()
         path, body = self._company.path("batch"), {"BatchItemRequest": asked}
         answer = self._company.http.send("POST", path, params=params, json=body, write=True, trace_id=trace_id)
         told = answer.json()

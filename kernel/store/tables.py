@@ -301,7 +301,7 @@ run = Table(
     _id(primary_key=True),
     _name("kind"),
     _name("sync", True),
-    _name("state"),  # running, completed, with_dead_letters, awaiting_approval, failed, abandoned
+    _name("state"),  # running, completed, with_dead_letters, awaiting_approval, partial, failed, abandoned
     _at("started_at", False),
     _at("ended_at"),
     _name("flow_run", True),  # the Prefect run that carried it
@@ -352,10 +352,8 @@ quota = Table(
     "quota",
     metadata,
     _name("connection", primary_key=True),
-    _name("budget", primary_key=True),  # short, daily
-    _at("window_start", False),
-    Column("used", BigInteger, nullable=False),
-    _at("blocked_until"),
+    Column("state", Text, nullable=False),  # JSON, see kernel/quota/account.py: read and written whole, under its lock
+    _at("updated_at", False),
 )
 
 approval = Table(

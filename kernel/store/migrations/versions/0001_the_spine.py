@@ -338,11 +338,9 @@ def upgrade() -> None:
     op.create_table(
         "quota",
         sa.Column("connection", sa.String(length=200), nullable=False),
-        sa.Column("budget", sa.String(length=200), nullable=False),
-        sa.Column("window_start", sa.BigInteger(), nullable=False),
-        sa.Column("used", sa.BigInteger(), nullable=False),
-        sa.Column("blocked_until", sa.BigInteger(), nullable=True),
-        sa.PrimaryKeyConstraint("connection", "budget", name=op.f("pk_quota")),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("connection", name=op.f("pk_quota")),
     )
     op.create_table(
         "receipt",
