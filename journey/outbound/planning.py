@@ -19,6 +19,7 @@ from journey import echo
 from journey.context import Context
 from journey.dirty import mark_rows
 from journey.outbound import refused
+from journey.outbound.gates import Gates
 from journey.outbound.scene import Scene
 from journey.syncs import Route, Sync
 from kernel.errors import Park
@@ -61,14 +62,16 @@ def plan_sync(ctx: Context, sync: Sync) -> Planned:
     """Plan every record that is dirty for this sync, entity by entity in the order of its routes: parents first."""
     done = Planned()
     with hold(ctx.store, f"plan:{sync.name}") as lease:
+        gates = Gates(ctx, sync)
         for entity in dict.fromkeys(route.entity for route in sync.routes):
             while marks := _marks(ctx, sync, entity, BATCH):
                 lease.renew()
                 planned, superseded = again_on_race(
-                    ctx.store.clock, f"sync {sync.name}", partial(_plan_batch, ctx, sync, marks)
+                    ctx.store.clock, f"sync {sync.name}", partial(_plan_batch, ctx, sync, marks, gates)
                 )
                 done.planned += planned
                 done.superseded += superseded
+        gates.close()
     return done
 
 
@@ -96,7 +99,7 @@ def _marks(ctx: Context, sync: Sync, entity: str, limit: int) -> list[Any]:
         return list(conn.execute(query).all())
 
 
-def _plan_batch(ctx: Context, sync: Sync, marks: Sequence[Any]) -> tuple[int, int]:
+def _plan_batch(ctx: Context, sync: Sync, marks: Sequence[Any], gates: Gates) -> tuple[int, int]:
     with ctx.store.read() as conn:
         scene = Scene(ctx, conn, [mark.golden_id for mark in marks])
         planners = [_Planner(ctx, scene, route, marks) for route in sync.routes if route.entity == marks[0].entity]
@@ -104,13 +107,15 @@ def _plan_batch(ctx: Context, sync: Sync, marks: Sequence[Any]) -> tuple[int, in
             planner.plan()
         seated = [row["golden_id"] for planner in planners for row in planner.new_bindings]
         children = _children(ctx, conn, seated)
+        too_often = [gates.too_often(conn, planner.route, planner.changed) for planner in planners]
     letters = parking.rows(ctx.store, ctx.run_id, [each for planner in planners for each in planner.letters()])
 
     def work(conn: Connection) -> tuple[int, int]:
+        gates.begin()
         planned = superseded = 0
         if claims.pending(conn, scene.ids) != scene.pending:
             raise Raced("another worker moved what was on its way to one of these records", cause="raced")
-        for planner in planners:
+        for planner, often in zip(planners, too_often, strict=True):
             plans.add_bindings(conn, planner.new_bindings)
             bulk.upsert(conn, target_state, planner.new_states)
             bulk.update(conn, binding, planner.reseated, ["id"])
@@ -121,6 +126,7 @@ def _plan_batch(ctx: Context, sync: Sync, marks: Sequence[Any]) -> tuple[int, in
             )
             superseded += old
             planned += new
+            gates.weigh(conn, route, planner.removed, len(planner.changed), new - old, often)
             refused.overtaken(conn, planner.plans, ctx.store.clock.now())
         written = {row.id for row in bulk.select_in(conn, delivery, "id", [each["about"] for each in letters], ["id"])}
         parking.park(conn, [each for each in letters if each["about"] in written])
@@ -128,7 +134,9 @@ def _plan_batch(ctx: Context, sync: Sync, marks: Sequence[Any]) -> tuple[int, in
         bulk.upsert(conn, dirty, children)
         return planned, superseded
 
-    return ctx.store.transact(work, "plan")
+    done = ctx.store.transact(work, "plan")
+    gates.commit()
+    return done
 
 
 def _children(ctx: Context, conn: Connection, golden_ids: Sequence[str]) -> list[dict[str, Any]]:
@@ -157,6 +165,8 @@ class _Planner:
             dict[str, Any]
         ] = []  # bindings whose object is gone at the target: detached, or to be made anew
         self.obsolete: list[str] = []  # bindings whose unsent plan is no longer wanted
+        self.removed = 0  # what takes something away, for the gates
+        self.changed: list[str] = []  # bindings of objects that are there and would change
         self._now = ctx.store.clock.now()
         self._required = [part.references[name] for name in route.requires if name in part.references]
 
@@ -249,6 +259,7 @@ class _Planner:
             self.obsolete.append(seat.id)
             return
         basis = state.updated_at if state is not None else 0
+        self.removed += 1
         self.plans.append(self._plan(row, mark, seat.id, _ACTIONS[policy], fields, {}, {}, held, basis))
 
     def _upsert(self, row: Any, mark: Any, content: dict[str, Any], seat: Any | None) -> None:
@@ -288,6 +299,8 @@ class _Planner:
         plan = self._plan(row, mark, binding_id, action, fields, changed, origins, held, basis)
         plan.wait_on = wait_on
         plan.doubted = unsettled.doubted and self.spec.write_class in _LOOKS
+        if not fresh:
+            self.changed.append(binding_id)
         self._unless_refused(plan)
 
     def _unless_refused(self, plan: Plan) -> None:

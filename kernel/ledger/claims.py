@@ -254,7 +254,7 @@ def _keys(body: dict[str, Any]) -> list[str]:
 
 def has_next(conn: Connection, binding_ids: list[str]) -> set[str]:
     """The bindings for which a newer plan stands ready."""
-    condition = "AND t.state IN ('PLANNED','WAITING')"
+    condition = "AND t.state IN ('PLANNED','WAITING','HELD')"
     return {
         row.binding_id for row in bulk.select_in(conn, delivery, "binding_id", binding_ids, ["binding_id"], condition)
     }
