@@ -26,6 +26,21 @@ _NOTHING = Limit(0, 0.0)
 Key = tuple[str, str | None, str, str]  # kind, sync, connection, resource
 
 
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """What one batch planned for one route; `superseded`: earlier plans that it takes the place of."""
+
+    removed: int
+    changed: int
+    planned: int
+    superseded: int
+
+    @property
+    def more(self) -> int:
+        """By how much the writes that will be made became more."""
+        return max(0, self.planned - self.superseded)
+
+
 @dataclass(slots=True)
 class _Tally:
     """What is counted of one route."""
@@ -70,21 +85,22 @@ class Gates:
             if one.sends >= route.limits.record or (held is not None and held.id in one.gates)
         ]
 
-    def weigh(
-        self, conn: Connection, route: Route, removed: int, changed: int, writes: int, too_often: Sequence[str]
-    ) -> None:
+    def weigh(self, conn: Connection, route: Route, weight: Weight, too_often: Sequence[str]) -> None:
         """Count one route's part of a batch, in its transaction, and hold what is too much."""
-        if not (removed or changed or writes or too_often):
+        if not (weight.removed or weight.changed or weight.planned):
             return
-        pace.add(conn, route.connection, route.resource, writes, self.ctx.store.clock.now())
-        tally = self._count(conn, route, removed, changed, max(0, writes))
+        pace.add(conn, route.connection, route.resource, weight.more, self.ctx.store.clock.now())
+        tally = self._count(conn, route, weight)
         if too_often:
             gate = self._gate(conn, Kind.WRITES_TO_RECORD, route)
             holding.hold(conn, _group(Kind.WRITES_TO_RECORD, self.sync, route), gate.id, too_often)
         limits = route.limits
-        self._close_if(conn, Kind.REMOVALS, route, removed, tally.removals, self._removals(limits.removals))
-        self._close_if(conn, Kind.CHANGES, route, changed, tally.changes, limits.changes)
-        self._close_if(conn, Kind.WRITES_TO_TARGET, route, writes, tally.hour, limits.hour)
+        if weight.removed:
+            self._close_if(conn, Kind.REMOVALS, route, tally.removals, self._removals(limits.removals))
+        if weight.changed:
+            self._close_if(conn, Kind.CHANGES, route, tally.changes, limits.changes)
+        if weight.planned:
+            self._close_if(conn, Kind.WRITES_TO_TARGET, route, tally.hour, limits.hour)
 
     def close(self) -> None:
         """The plan is complete: every question of the sync says what it is about, or is withdrawn where nothing is left of it."""
@@ -99,10 +115,8 @@ class Gates:
 
         store.transact(work, "gates.close")
 
-    def _close_if(self, conn: Connection, kind: Kind, route: Route, new: int, counted: int, limit: Limit) -> None:
+    def _close_if(self, conn: Connection, kind: Kind, route: Route, counted: int, limit: Limit) -> None:
         """Hold a route's group from the batch on in which it became too much."""
-        if new <= 0:
-            return
         asked = self._key(kind, route) in self._open
         group = _group(kind, self.sync, route)
         if not asked and not limit.exceeded(counted, 0):
@@ -176,17 +190,18 @@ class Gates:
         """After a complete read that shrank nothing is removed by itself."""
         return _NOTHING if self._shrunken else usual
 
-    def _count(self, conn: Connection, route: Route, removed: int, changed: int, writes: int) -> _Tally:
+    def _count(self, conn: Connection, route: Route, weight: Weight) -> _Tally:
         target = _target(route)
         if target in self._tallies:
             tally = self._tallies[target]
-            tally.removals += removed
-            tally.changes += changed
-            tally.hour += writes
+            tally.removals += weight.removed
+            tally.changes += weight.changed
+            tally.hour += weight.more
         else:  # this batch is in the ledger already, beside what was planned before and never sent
-            unsent = [holding.unsent(conn, _group(kind, self.sync, route)) for kind in (Kind.REMOVALS, Kind.CHANGES)]
+            removals = holding.unsent(conn, _group(Kind.REMOVALS, self.sync, route))
+            changes = holding.unsent(conn, _group(Kind.CHANGES, self.sync, route))
             hour = pace.recent(conn, route.connection, route.resource, self.ctx.store.clock.now())
-            self._tallies[target] = _Tally(*unsent, hour)
+            self._tallies[target] = _Tally(removals, changes, hour)
         return self._tallies[target]
 
     def _objects(self, conn: Connection, route: Route) -> int:

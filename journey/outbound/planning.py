@@ -19,7 +19,7 @@ from journey import echo
 from journey.context import Context
 from journey.dirty import mark_rows
 from journey.outbound import refused
-from journey.outbound.gates import Gates
+from journey.outbound.gates import Gates, Weight
 from journey.outbound.scene import Scene
 from journey.syncs import Route, Sync
 from kernel.errors import Park
@@ -126,7 +126,7 @@ def _plan_batch(ctx: Context, sync: Sync, marks: Sequence[Any], gates: Gates) ->
             )
             superseded += old
             planned += new
-            gates.weigh(conn, route, planner.removed, len(planner.changed), new - old, often)
+            gates.weigh(conn, route, Weight(planner.removed, len(planner.changed), new, old), often)
             refused.overtaken(conn, planner.plans, ctx.store.clock.now())
         written = {row.id for row in bulk.select_in(conn, delivery, "id", [each["about"] for each in letters], ["id"])}
         parking.park(conn, [each for each in letters if each["about"] in written])
@@ -161,9 +161,7 @@ class _Planner:
         self.plans: list[Plan] = []
         self.new_bindings: list[dict[str, Any]] = []
         self.new_states: list[dict[str, Any]] = []
-        self.reseated: list[
-            dict[str, Any]
-        ] = []  # bindings whose object is gone at the target: detached, or to be made anew
+        self.reseated: list[dict[str, Any]] = []  # bindings whose object is gone there: detached, or to be made anew
         self.obsolete: list[str] = []  # bindings whose unsent plan is no longer wanted
         self.removed = 0  # what takes something away, for the gates
         self.changed: list[str] = []  # bindings of objects that are there and would change

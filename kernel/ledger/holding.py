@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, case, exists, func, select, up
 from kernel.ids import content_hash
 from kernel.ledger.states import State
 from kernel.records import Action
-from kernel.store import Store, bulk
+from kernel.store import bulk
 from kernel.store.tables import binding, delivery, golden
 
 REMOVING = (Action.DELETE, Action.ARCHIVE, Action.CLEAR)
