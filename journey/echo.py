@@ -8,7 +8,7 @@ differs from both; then `sent` goes, and the field is the vendor's own evidence.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from kernel.records import Json
@@ -18,12 +18,18 @@ Fields = dict[str, dict[str, Any]]
 
 
 def after_read(
-    state: Fields, part: TargetPart, raw: Json, read_before_write: bool = False
+    state: Fields,
+    part: TargetPart,
+    raw: Json,
+    read_before_write: bool = False,
+    under_way: Collection[str] = (),
 ) -> tuple[Fields, frozenset[str]]:
     """The new target state, and the canonical fields whose value is still ours.
 
     `read_before_write`: the read began before our last write was answered; what it shows of the fields we sent is older
     than what we know, so it is no edit.
+    `under_way`: fields of a send that nobody has answered yet. A new value of theirs may be what the vendor made of ours;
+    were it a person's, the send, which is made again or settled, would overwrite it all the same. So it is no edit either.
     """
     observed = part.observe(raw)
     new: Fields = {}
@@ -34,17 +40,23 @@ def after_read(
             new[name] = known
             continue
         value = observed[name]
-        if "sent" not in known:
+        unsure = name in under_way and value != base(known)
+        if "sent" not in known and not unsure:
             new[name] = {"seen": value}
             theirs |= {name} if value not in _NOTHING else set()
-        elif read_before_write or _still_ours(part, name, known, value):
+        elif "sent" in known and (read_before_write or _still_ours(part, name, known, value)):
             new[name] = known if read_before_write else _ours(known["sent"], value)
+            ours.add(name)
+        elif unsure:
+            new[name] = known
             ours.add(name)
         else:
             new[name] = {"seen": value}
             theirs.add(name)  # also when it was emptied: that is an edit
     for name, value in observed.items():
-        if name not in new:
+        if name not in new and name in under_way:
+            ours.add(name)
+        elif name not in new:
             new[name] = {"seen": value}
             theirs |= {name} if value not in _NOTHING else set()
     return new, _canonical(part, ours) - _canonical(part, theirs)

@@ -227,6 +227,12 @@ def unsettled(conn: Connection, store: Store, binding_ids: Sequence[str]) -> dic
     return found
 
 
+def under_way(conn: Connection, store: Store, binding_ids: Sequence[str]) -> dict[str, set[str]]:
+    """By binding: the fields of a send that nobody has answered yet."""
+    rows = bulk.select_in(conn, delivery, "binding_id", binding_ids, ["id", "binding_id", "body"], f"AND {_OPEN}")
+    return {row.binding_id: set(_keys(store.open(delivery, row.id, row.body))) for row in rows}
+
+
 def sent_fields(conn: Connection, store: Store, binding_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
     """By binding: the values of every send that may have got there, the newest last said."""
     columns = ["id", "binding_id", "planned_at", "attempts", "body"]
