@@ -17,10 +17,9 @@ from dead_letter import parking
 from dead_letter.parking import Letter
 from journey import echo
 from journey.context import Context
-from journey.dirty import mark_rows
 from journey.outbound import refused
 from journey.outbound.gates import Gates, Weight
-from journey.outbound.scene import Scene
+from journey.outbound.scene import Scene, referring
 from journey.syncs import Route, Sync
 from kernel.errors import Park
 from kernel.ids import derived_id
@@ -29,7 +28,7 @@ from kernel.ledger import claims, plans
 from kernel.ledger.plans import Plan
 from kernel.records import Action
 from kernel.store import Raced, again_on_race, bulk
-from kernel.store.tables import binding, delivery, dirty, golden, link, target_state
+from kernel.store.tables import binding, delivery, dirty, target_state
 from mappings import TargetPart
 
 BATCH = 1000
@@ -106,7 +105,7 @@ def _plan_batch(ctx: Context, sync: Sync, marks: Sequence[Any], gates: Gates) ->
         for planner in planners:
             planner.plan()
         seated = [row["golden_id"] for planner in planners for row in planner.new_bindings]
-        children = _children(ctx, conn, seated)
+        children = referring(ctx, conn, seated)
         too_often = [gates.too_often(conn, planner.route, planner.changed) for planner in planners]
     letters = parking.rows(ctx.store, ctx.run_id, [each for planner in planners for each in planner.letters()])
 
@@ -137,13 +136,6 @@ def _plan_batch(ctx: Context, sync: Sync, marks: Sequence[Any], gates: Gates) ->
     done = ctx.store.transact(work, "plan")
     gates.commit()
     return done
-
-
-def _children(ctx: Context, conn: Connection, golden_ids: Sequence[str]) -> list[dict[str, Any]]:
-    """Marks for the records that refer to those that just got a seat: their reference can be written now."""
-    ids = [row.golden_id for row in bulk.select_in(conn, link, "to_golden", golden_ids, ["golden_id"])]
-    rows = bulk.select_in(conn, golden, "id", ids, ["id", "entity", "trace_id"])
-    return mark_rows(ctx, {row.id: (row.entity, "link", row.trace_id) for row in rows})
 
 
 class _Planner:
