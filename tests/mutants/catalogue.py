@@ -244,7 +244,14 @@ MUTANTS = (
         [("return _NOTHING if self._shrunken else usual", "return usual")],
         _test("tests/journey/test_gates.py", "-k", "sqlite and shrank"),
     ),
+    Mutant(
+        "G7",
+        "what a vendor was seen to make of our value counts as an edit",
+        "journey/echo.py",
+        [('    if "seen" in known and _equal(part, name, value, known["seen"]):\n        return True\n', "")],
+        _test("tests/journey/test_rings.py", "-k", "one_edit"),
+    ),
 )
-"""G1 to G6 are defects of the gates, the leases and the rings. M9 to M13 and M15 are defects of receivers, the vault and connectors: their own tests hold them."""
+"""G1 to G7 are defects of the gates, the leases and the rings. M9 to M13 and M15 are defects of receivers, the vault and connectors: their own tests hold them."""
 
 BY_NAME = {mutant.name: mutant for mutant in MUTANTS}
