@@ -70,9 +70,10 @@ class Question:
         return self.connection or self.sync or ""
 
 
-def open_questions(conn: Connection, *kinds: str) -> list[Question]:
-    """What waits for a person, oldest first; of these kinds, where some are named."""
+def open_questions(conn: Connection, *kinds: str, locked: bool = False) -> list[Question]:
+    """What waits for a person, oldest first; of these kinds, where some are named. `locked`: nobody decides them meanwhile."""
     query = select(approval).where(approval.c.state.in_(OPEN)).order_by(approval.c.asked_at, approval.c.id)
+    query = query.with_for_update() if locked else query
     return [_question(row) for row in conn.execute(query.where(approval.c.kind.in_(kinds)) if kinds else query)]
 
 

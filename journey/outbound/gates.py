@@ -110,7 +110,7 @@ class Gates:
 
         def work(conn: Connection) -> None:
             self._shrunken = self._shrunken_reads(conn)
-            for question in self._concerning(conn):
+            for question in self._concerning(conn, locked=True):
                 self._state(conn, question)
 
         store.transact(work, "gates.close")
@@ -138,12 +138,15 @@ class Gates:
             tally.changes = counted
 
     def _gate(self, conn: Connection, kind: Kind, route: Route) -> Question:
+        """The open question of a group, as it stands in this moment: a person may have decided the one we knew."""
         key = self._key(kind, route)
-        if key not in self._open:
+        found = [question for question in self._concerning(conn, locked=True) if _key_of(question) == key]
+        if not found:
             new = Question(kind, key[1], route.connection, route.resource, state=Answer.GATHERING)
             new.run_id = self.ctx.run_id
-            self._open[key] = approvals.ask(conn, self.ctx.store, new)
-        return self._open[key]
+            found = [approvals.ask(conn, self.ctx.store, new)]
+        self._open[key] = found[0]
+        return found[0]
 
     def _state(self, conn: Connection, question: Question) -> None:
         """What a question is about by now; another set is another question."""
@@ -213,12 +216,12 @@ class Gates:
     def _key(self, kind: Kind, route: Route) -> Key:
         return (kind, None if kind is Kind.WRITES_TO_TARGET else self.sync.name, route.connection, route.resource)
 
-    def _concerning(self, conn: Connection) -> list[Question]:
+    def _concerning(self, conn: Connection, locked: bool = False) -> list[Question]:
         """The open questions about what this sync writes."""
         targets = {str(target) for target in self.sync.targets}
         return [
             question
-            for question in approvals.open_questions(conn, *_KINDS)
+            for question in approvals.open_questions(conn, *_KINDS, locked=locked)
             if question.sync == self.sync.name or (question.sync is None and question.place in targets)
         ]
 

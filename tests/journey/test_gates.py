@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -114,6 +115,35 @@ def test_what_was_planned_while_a_person_looked_is_not_released_with_the_rest(fu
         _release(full, shown)
     assert full.states()["HELD"] == 5
     assert _release(full, _asked(full)).deliveries == 5
+
+
+@pytest.mark.parametrize("answer", [approving.release, approving.refuse])
+def test_a_decision_in_the_middle_of_a_plan_leaves_nothing_behind(
+    full: World, monkeypatch: pytest.MonkeyPatch, answer: Callable[..., approving.Decided]
+) -> None:
+    monkeypatch.setattr(planning, "BATCH", 2)
+    _leave(full, 5)
+    full.run()
+    shown, told = _asked(full), []
+
+    def decide(name: str) -> None:
+        if name == "plan.committed" and not told:
+            told.append(name)
+            with pytest.raises(BadSetting, match="changed since"):
+                answer(full.context(), shown.id, "eva", "looked at it")
+
+    for n in range(5, 11):
+        full.shop.remove("customers", str(n))
+    failpoints.install(decide)
+    try:
+        full.run()
+    finally:
+        failpoints.install(None)
+    assert told
+    assert len(full.crm.all("contacts")) == MANY
+    question = _asked(full)
+    assert {row.gate for row in full.rows("delivery") if row.state == "HELD"} == {question.id}
+    assert _release(full, question).deliveries == full.states().get("PLANNED", 0) == 11
 
 
 def test_a_release_says_nothing_of_a_later_plan(full: World) -> None:
