@@ -116,6 +116,8 @@ class Connector(ABC):
     """What a person does at the vendor before the first `check`, step by step; for the reference page."""
     permissions: ClassVar[Sequence[str]] = ()
     """The vendor's names of the permissions to grant."""
+    rotates: ClassVar[bool] = False
+    """Its credential changes with use: `build_http` is given `tokens`, where it outlives the process."""
 
     def __init__(self, settings: Any, http: Http) -> None:
         """`http` carries the connection's name, limits, clock and verdicts; see `connectors.open_connector`."""

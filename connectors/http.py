@@ -150,6 +150,8 @@ class Http:
             if not check and answer is not None and error.status == answer.status and answer.status != 401:
                 return answer
             raise
+        finally:
+            call.content = call.answer = None  # tenacity leaves a cycle behind; bodies must not wait for the collector
 
     def get(self, url: str, **options: Any) -> Answer:
         """Read; see `send`."""
@@ -220,6 +222,7 @@ class Http:
                 content = self._body(response)
             finally:
                 response.close()
+                response.stream = httpx.ByteStream(b"")  # httpx's own refers back to the response
         except _NOT_SENT as error:
             raise Retry(self._told("cannot be reached", error), cause="unreachable", trace_id=call.trace_id) from None
         except (httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from connectors import connector_for, open_connector
 from connectors.base import Connector
+from kernel.credentials import StoredTokens
 from kernel.errors import BadSetting
 from kernel.settings import ConnectionSettings, SecretReader
 from kernel.store import Store
@@ -42,7 +43,11 @@ class OpenConnections:
             settings = self._described(name)
             cls = connector_for(settings.system)
             self._open[name] = open_connector(
-                cls, settings.resolved(self.environment, self.secret), connection=name, clock=self.store.clock
+                cls,
+                settings.resolved(self.environment, self.secret),
+                connection=name,
+                clock=self.store.clock,
+                tokens=StoredTokens(self.store, name),
             )
             row = {
                 "name": name,

@@ -68,7 +68,7 @@ def instant(moment: datetime) -> int:
     """An aware datetime as an instant; exact to the microsecond."""
     if moment.tzinfo is None:
         raise ValueError("a datetime without a zone is not an instant")
-    return (moment - _EPOCH) // timedelta(microseconds=1)
+    return (moment - _EPOCH) // _MICROSECOND
 
 
 def moment(instant_us: int) -> datetime:
@@ -82,4 +82,4 @@ def iso(instant_us: int) -> str:
     return text.replace("+00:00", "Z")
 
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)

@@ -142,7 +142,7 @@ class Surroundings:
         if row is not None:
             state = self.ctx.store.open(target_state, bound.id, row.fields)
         else:
-            state = {name: {"sent": value} for name, value in self._sent.get(bound.id, {}).items()}
+            state = {"sent": self._sent.get(bound.id, {})}
         older, sending = row is not None and self.started_at < row.updated_at, self._under_way.get(bound.id, ())
         fields, ours = echo.after_read(state, part, item.record.raw, older, sending)
         self._new_states[item.object_id] = self._state_row(bound.id, fields, present=True)

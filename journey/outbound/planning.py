@@ -95,7 +95,7 @@ def _marks(ctx: Context, sync: Sync, entity: str, limit: int) -> list[Any]:
         .limit(limit)
     )
     with ctx.store.read() as conn:
-        return list(conn.execute(query).all())
+        return bulk.plain(conn.execute(query))
 
 
 def _plan_batch(ctx: Context, sync: Sync, marks: Sequence[Any], gates: Gates) -> tuple[int, int]:
@@ -166,6 +166,9 @@ class _Planner:
             row = self.scene.goldens.get(mark.golden_id)
             if row is not None and row.entity == self.route.entity and row.merged_into is None:
                 self._record(row, mark)
+        made = {row["id"] for row in self.new_bindings}
+        for plan in self.plans:
+            plan.first = plan.binding_id in made
 
     def letters(self) -> list[Letter]:
         """One for each record that cannot be written in this target's terms."""
@@ -243,7 +246,7 @@ class _Planner:
             self.obsolete.append(seat.id)
             return
         held = self.ctx.store.open(target_state, seat.id, state.fields) if state is not None else {}
-        sent = {name for name, known in held.items() if "sent" in known} | (unsettled.fields if unsettled else set())
+        sent = {*held.get("sent", ()), *(unsettled.fields if unsettled else ())}
         fields = {name: None for name in sorted(sent) if not name.startswith("→")} if policy == "clear" else {}
         if policy == "clear" and not fields:
             self.obsolete.append(seat.id)
@@ -275,9 +278,7 @@ class _Planner:
         else:
             fields = {name: value for name, value in rendered.items() if value is not None}
         changed = {
-            name: end
-            for name, end in refs.items()
-            if f"→{name}" in unsure or echo.base(held.get(f"→{name}", {})) != end
+            name: end for name, end in refs.items() if f"→{name}" in unsure or echo.base(held, f"→{name}") != end
         }
         if not fields and not changed:
             self.obsolete.append(binding_id)
@@ -312,12 +313,11 @@ class _Planner:
     def _differs(self, name: str, value: Any, held: echo.Fields, unsure: set[str]) -> bool:
         if name in unsure:
             return True
-        known = held.get(name)
-        if known is None:
+        if not echo.knows(held, name):
             return value is not None  # what was never seen is never cleared
         if name in self.part.only_create:
             return False
-        was = echo.base(known)
+        was = echo.base(held, name)
         return bool(was != value and not (was is not None and value is not None and self.part.same(name, was, value)))
 
     def _held(self, row: Any, content: dict[str, Any], seat: Any | None) -> tuple[str, echo.Fields, int, bool]:
@@ -386,7 +386,7 @@ class _Planner:
             fields=fields,
             refs=refs,
             origins=origins,
-            before={name: echo.base(held[name]) for name in fields if name in held} or None,
+            before=echo.before(held, fields) or None,
             basis=basis,
             retry=mark.reason == "replay",
         )

@@ -60,7 +60,7 @@ class Refused:
 def overtaken(conn: Connection, planned: Sequence[Plan], now: int) -> None:
     """Close the open letters of dead deliveries whose binding has a newer plan."""
     ours = {plan.id for plan in planned}
-    ids = {plan.binding_id for plan in planned}
+    ids = {plan.binding_id for plan in planned if not plan.first}
     rows = bulk.select_in(conn, delivery, "binding_id", ids, ["id"], f"AND t.state = '{State.DEAD}'")
     parking.close_about(
         conn, [row.id for row in rows if row.id not in ours], "superseded", "a newer write was planned", now

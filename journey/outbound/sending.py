@@ -152,7 +152,7 @@ def applied(shard: Shard, sent: Sent, held: echo.Fields) -> Settled:
     raw = outcome.record.raw if outcome.record is not None else None
     fields = echo.after_write(held, shard.part, body["fields"], raw)
     for name, end in body["refs"].items():
-        fields[f"→{name}"] = {"sent": end}
+        fields["sent"][f"→{name}"] = end
     gone = claimed.action in (Action.DELETE, Action.ARCHIVE)
     return Settled(
         claimed,

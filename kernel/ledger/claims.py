@@ -45,7 +45,11 @@ class Claimed:
         return f"{self.op_key}-g{self.generation}"
 
 
-_CLAIMED = [column for column in delivery.columns if column.name != "before"]
+_CLAIMED = (
+    *(delivery.c.id, delivery.c.binding_id, delivery.c.golden_id, delivery.c.action, delivery.c.trace_id),
+    *(delivery.c.sync, delivery.c.op_key, delivery.c.generation, delivery.c.attempts, delivery.c.fence),
+    *(delivery.c.sent_at, delivery.c.mapping, delivery.c.body, delivery.c.planned_at, delivery.c.state),
+)
 
 
 def due(

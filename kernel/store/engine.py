@@ -145,7 +145,9 @@ def sqlite_url(path: Path) -> str:
 
 
 def _sqlite_engine(url: str) -> Engine:
-    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": 30, "check_same_thread": False})
+    # Last in, first out: a commit by one connection empties the page cache of every other, so the same one goes on.
+    options = {"pool_use_lifo": True, "connect_args": {"timeout": 30, "check_same_thread": False}}
+    engine = create_engine(url, hide_parameters=True, **options)
 
     @event.listens_for(engine, "connect")
     def _configure(raw: sqlite3.Connection, _record: object) -> None:

@@ -34,6 +34,15 @@ connection = Table(
     _name("paused_by", True),
 )
 
+credential = Table(
+    "credential",
+    metadata,
+    _name("connection", primary_key=True),
+    Column("version", Integer, nullable=False),  # rises with each renewal
+    _at("updated_at", False),
+    Column("content", Sealed, nullable=False),  # access token, its end, refresh token and the one before
+)
+
 object_ = Table(
     "object",
     metadata,
@@ -137,9 +146,10 @@ binding = Table(
     _name("slot"),  # primary, duplicate, converted, detached
     _id("ext_key", nullable=False),  # the binding's own id, so unique as that is
     Column("vendor_id", Text),
-    _id("object_id", unique=True),
+    _id("object_id"),
     _at("created_at", False),
     _at("hold_until"),  # no newer version is sent before it: an older unknown send could still land
+    _only("uq_binding_object", "object_id", where="object_id IS NOT NULL", unique=True),
     _only("uq_binding_primary", "golden_id", "connection", "resource", where="slot = 'primary'", unique=True),
 )
 
@@ -149,7 +159,7 @@ target_state = Table(
     _id("binding_id", primary_key=True),
     _at("updated_at", False),
     Column("present", SmallInteger, nullable=False),  # the object is there, as far as we saw
-    Column("fields", Sealed, nullable=False),  # {vendor field: {"sent": v, "seen": v}}
+    Column("fields", Sealed, nullable=False),  # {"sent": {vendor field: v}, "seen": {vendor field: v}}
 )
 
 dirty = Table(
@@ -200,7 +210,7 @@ delivery = Table(
     UniqueConstraint("binding_id", "op_key"),
     Index("ix_delivery_due", "state", "connection", "resource", "not_before"),
     Index(None, "run_id"),
-    Index(None, "settled_run", "state"),
+    _only("ix_delivery_settled", "settled_run", "state", where="settled_run IS NOT NULL"),
     _only("uq_delivery_open", "binding_id", where="state IN ('INFLIGHT','UNKNOWN','RECONCILING')", unique=True),
     _only("uq_delivery_next", "binding_id", where="state IN ('PLANNED','WAITING','HELD')", unique=True),
     _only("ix_delivery_wait", "wait_on", where="state IN ('WAITING','HELD')"),

@@ -234,7 +234,7 @@ MUTANTS = (
         "G5",
         "what a vendor made of a send that nobody answered counts as an edit",
         "journey/echo.py",
-        [("unsure = name in under_way and value != base(known)", "unsure = False")],
+        [("unsure = name in under_way and value != base(state, name)", "unsure = False")],
         _test("tests/journey/test_rings.py", "-k", "kill_in_a_ring and settle"),
     ),
     Mutant(
@@ -248,7 +248,7 @@ MUTANTS = (
         "G7",
         "what a vendor was seen to make of our value counts as an edit",
         "journey/echo.py",
-        [('    if "seen" in known and _equal(part, name, value, known["seen"]):\n        return True\n', "")],
+        [("    if name in seen and _equal(part, name, value, seen[name]):\n        return True\n", "")],
         _test("tests/journey/test_rings.py", "-k", "one_edit"),
     ),
 )

@@ -69,9 +69,16 @@ def upgrade() -> None:
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("hold_until", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_binding")),
-        sa.UniqueConstraint("object_id", name=op.f("uq_binding_object_id")),
     )
     op.create_index(op.f("ix_binding_golden_id"), "binding", ["golden_id"], unique=False)
+    op.create_index(
+        "uq_binding_object",
+        "binding",
+        ["object_id"],
+        unique=True,
+        sqlite_where=sa.text("object_id IS NOT NULL"),
+        postgresql_where=sa.text("object_id IS NOT NULL"),
+    )
     op.create_index(
         "uq_binding_primary",
         "binding",
@@ -110,6 +117,14 @@ def upgrade() -> None:
         sa.Column("basis", sa.String(length=200), nullable=False),
         sa.Column("trace_id", sa.String(length=32), nullable=False),
         sa.PrimaryKeyConstraint("subject", "channel", "purpose", "at", name=op.f("pk_consent")),
+    )
+    op.create_table(
+        "credential",
+        sa.Column("connection", sa.String(length=200), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("connection", name=op.f("pk_credential")),
     )
     op.create_table(
         "dead_letter",
@@ -200,7 +215,14 @@ def upgrade() -> None:
         postgresql_where=sa.text("gate IS NOT NULL"),
     )
     op.create_index(op.f("ix_delivery_run_id"), "delivery", ["run_id"], unique=False)
-    op.create_index(op.f("ix_delivery_settled_run_state"), "delivery", ["settled_run", "state"], unique=False)
+    op.create_index(
+        "ix_delivery_settled",
+        "delivery",
+        ["settled_run", "state"],
+        unique=False,
+        sqlite_where=sa.text("settled_run IS NOT NULL"),
+        postgresql_where=sa.text("settled_run IS NOT NULL"),
+    )
     op.create_index(op.f("ix_delivery_trace_id"), "delivery", ["trace_id"], unique=False)
     op.create_index(
         "ix_delivery_wait",
