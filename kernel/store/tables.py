@@ -138,9 +138,7 @@ binding = Table(
     metadata,
     _id(primary_key=True),
     _id("golden_id", nullable=False, index=True),
-    Column(
-        "anchor", String(300), nullable=False
-    ),  # the member whose golden record it follows through merge and unmerge
+    Column("anchor", String(300), nullable=False),  # the member whose golden record it follows, merge or unmerge
     _name("connection"),
     _name("resource"),
     _name("slot"),  # primary, duplicate, converted, detached
@@ -203,9 +201,8 @@ delivery = Table(
     Column("error", Text),
     _id("parent"),  # the delivery it replays
     _id("gate"),  # the approval that holds it (state HELD), or that released it
-    Column(
-        "body", Sealed
-    ),  # None once pruned; {"fields": …, "refs": {name: golden id}, "of": {vendor field: member; "": of the others}}
+    # None once pruned; {"fields": …, "refs": {name: golden id}, "of": {vendor field: member; "": of the others}}
+    Column("body", Sealed),
     Column("before", Sealed),  # the target fields it replaces
     UniqueConstraint("binding_id", "op_key"),
     Index("ix_delivery_due", "state", "connection", "resource", "not_before"),
