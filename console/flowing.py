@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from console.opening import Desk
+from journey import waiting
 from journey.stories import overview
 from journey.syncing import Watcher
 from kernel.records import Check
@@ -89,6 +90,7 @@ def run_sync(opened: Desk, name: str, watcher: Watcher, told: Told) -> dict[str,
         "outbound": run.get("outbound", {}),
         "warnings": run.get("warnings", {}),
         "errors": [run.get("error") or ended.message] if failed else [],
+        "waiting": [waiting.told(each) for each in waiting.concerning(opened.store, opened.sync(name))],
         "flow_run": ended.flow_run,
         "url": ended.url,
     }

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from console.exits import Exit
 from console.rendering import table
+from journey import waiting
 from journey.counts import Inbound, Outbound
 from journey.runs import Run
 
@@ -27,6 +28,7 @@ def told(run: Run) -> dict[str, Any]:
         "outbound": asdict(run.counts.outbound),
         "warnings": dict(run.counts.warnings),
         "errors": [str(error) for error in run.stopped],
+        "waiting": [waiting.told(question) for question in run.waiting],
     }
 
 

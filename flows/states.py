@@ -28,7 +28,7 @@ def final(run: Run) -> State[Any]:
     if run.state == "with_dead_letters":
         return Completed(name=WITH_DEAD_LETTERS, message=f"{run.dead_letters} dead letters · {told}")
     if run.state == "awaiting_approval":  # the approval is a row: nothing is held while a person thinks
-        return Completed(name=AWAITING_APPROVAL, message=told)
+        return Completed(name=AWAITING_APPROVAL, message=f"waiting for a person: {len(run.waiting)} · {told}")
     return Completed(message=told)
 
 

@@ -11,8 +11,10 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, Select, case, func, or_, select
 
+from journey import waiting
 from journey.context import Context
 from journey.counts import Counts
+from kernel.approvals import Question
 from kernel.errors import RetryAt, ThroughlineError
 from kernel.leases import Lease, hold
 from kernel.ledger.states import ENDED, PENDING, State
@@ -37,6 +39,7 @@ class Run:
     counts: Counts = field(default_factory=Counts)
     before: Ledger = field(default_factory=lambda: Ledger())
     stopped: list[ThroughlineError] = field(default_factory=list)  # streams or shards that could not go on
+    waiting: list[Question] = field(default_factory=list)  # what a person must release before the sync does all of it
     state: str = "running"
 
     @property
@@ -77,18 +80,13 @@ def recorded(ctx: Context, kind: str, sync: str | None, flow_run: str = "") -> I
             yield current
             _count_outbound(current)
             current.counts.check()
+            current.waiting = _waiting(current)
             current.state = _ended(current)
             _finish(current, "; ".join(str(error) for error in current.stopped))
         except BaseException as error:
             current.state = "failed"
             _finish(current, str(error) if isinstance(error, ThroughlineError) else type(error).__name__)
             raise
-
-
-def _ended(current: Run) -> str:
-    if current.stopped:
-        return "failed" if current.goes_on_at is None else "partial"
-    return "with_dead_letters" if current.dead_letters else "completed"
 
 
 @contextmanager
@@ -100,6 +98,20 @@ def _rare_collections() -> Iterator[None]:
         yield
     finally:
         gc.set_threshold(*before)
+
+
+def _waiting(current: Run) -> list[Question]:
+    sync = current.ctx.pins.syncs.get(current.sync or "") if current.kind == "sync" else None
+    return waiting.concerning(current.ctx.store, sync) if sync is not None else []
+
+
+def _ended(current: Run) -> str:
+    """The worst of what is true: a person's yes is waited for before a letter is."""
+    if current.stopped:
+        return "failed" if current.goes_on_at is None else "partial"
+    if current.waiting:
+        return "awaiting_approval"
+    return "with_dead_letters" if current.dead_letters else "completed"
 
 
 def _row(current: Run, flow_run: str) -> dict[str, Any]:

@@ -298,6 +298,12 @@ _JOURNEY = (
         "Find out why the parent is not there (its own dead letter, its route's `when:`), then replay; or take it out of `requires:`.",
     ),
     Cause(
+        "change_refused",
+        "plan",
+        "A person refused a change that was held: it was discarded, with who and why. No letter is written for it.",
+        "Nothing, if the refusal was right. Cure what planned it (a filter, a mapping, the source), or it is planned again.",
+    ),
+    Cause(
         "bound_elsewhere",
         "send",
         "The vendor wrote to an object that another golden record is bound to: it holds two of our records for one.",

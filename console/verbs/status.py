@@ -23,16 +23,18 @@ def status(
     runs: Annotated[int, typer.Option("--runs", min=0, help="How many of the newest runs.")] = 10,
     json: Json = False,
 ) -> Exit:
-    """Runs, pending writes, dead letters, checkpoints, budgets and forecasts, leases held and golden records."""
+    """Runs, what waits for a person, pending writes, dead letters, checkpoints, budgets and forecasts, leases, golden records."""
     with desk(screen) as opened:
         told = overview(opened.store, runs)
         told["forecasts"] = _forecasts(opened)
         told["dead_letters"] = inspecting.grouped(opened.store, inspecting.Filter())
         screen.answer(told)
         screen.show(*(made for made in _tables(told) if made.row_count))
+        for each in told["approvals"]:
+            screen.say(each["command"], "dim") if each["command"] else None
         if not told["runs"]:
             screen.say("Nothing ran yet: throughline sync run --all")
-        return Exit.FINDINGS if told["dead_letters"] else Exit.OK
+        return Exit.FINDINGS if told["dead_letters"] or told["approvals"] else Exit.OK
 
 
 def _forecasts(opened: Desk) -> list[dict[str, Any]]:
@@ -72,6 +74,7 @@ def _tables(told: dict[str, Any]) -> list[Any]:
             ],
             "runs",
         ),
+        _listed("waits for a person", told["approvals"], ["id", "kind", "sync", "where", "waiting", "because"]),
         _listed("pending writes", told["pending"], ["sync", "connection", "resource", "state", "deliveries"]),
         _listed("records to plan", told["to_plan"], ["sync", "entity", "records"]),
         table(

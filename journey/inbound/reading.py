@@ -54,8 +54,8 @@ def read_stream(
             read += len(page.records)
             if progress:
                 progress(stream, counts.inbound)
-        if not declared.incremental:
-            checkpoints.notice_shrinking(ctx.store, stream, read, counts)
+        if not declared.incremental and since is None and not backfill:  # else it began in the middle
+            checkpoints.notice_shrinking(ctx, stream, read, counts)
 
 
 def land_records(

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, func, select
 
+from journey import waiting
 from journey.stories.budgets import budgets, circuits
 from kernel.clock import iso
 from kernel.ledger.states import PENDING
@@ -21,6 +22,7 @@ def overview(store: Store, runs: int = 10) -> Told:
     with store.read() as conn:
         return {
             "runs": _runs(conn, None, runs),
+            "approvals": waiting.listed(conn),
             "pending": _pending(conn),
             "to_plan": _to_plan(conn),
             "checkpoints": _checkpoints(conn),
