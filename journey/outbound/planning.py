@@ -287,7 +287,7 @@ class _Planner:
         action = Action.UPSERT if fields or fresh else Action.ASSOCIATE
         plan = self._plan(row, mark, binding_id, action, fields, changed, origins, held, basis)
         plan.wait_on = wait_on
-        plan.doubted = unsettled.doubted and self.spec.write_class in _LOOKS
+        plan.doubted = unsettled.doubted and not unsettled.open and self.spec.write_class in _LOOKS
         self._unless_refused(plan)
 
     def _unless_refused(self, plan: Plan) -> None:

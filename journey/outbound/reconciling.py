@@ -95,10 +95,9 @@ def _write(shard: Shard, results: list[Settled]) -> None:
     rows = parking.rows(ctx.store, ctx.run_id, letters)
 
     def work(conn: Connection) -> None:
-        mine = {
-            r.claimed.id
-            for r in settle(conn, ctx.store, ctx.run_id, shard.connection, shard.resource, results, State.RECONCILING)
-        }
+        place = (shard.connection, shard.resource)
+        settled = settle(conn, ctx.store, ctx.run_id, *place, results, State.RECONCILING, asks=True)
+        mine = {result.claimed.id for result in settled}
         parking.park(conn, [row for row in rows if row["about"] in mine])
 
     ctx.store.transact(work, "reconcile.settle")
