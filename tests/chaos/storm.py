@@ -1,0 +1,187 @@
+"""One seed: workers are started and killed while vendors fail and people edit; then it is calm, and everything is compared."""
+
+from __future__ import annotations
+
+import signal
+import tempfile
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from subprocess import Popen
+
+from kernel.store import sqlite_url
+from tests.chaos import looking, verdict
+from tests.chaos.pace import Pace
+from tests.chaos.people import People
+from tests.chaos.place import Place, build
+from tests.chaos.vendors import Vendors
+from tests.simulation.points import OURS, POINTS
+
+CALM = 900
+"""Seconds (the wall's) in which a calm worker must have settled everything."""
+_NAMED = [point for point in POINTS if point not in OURS]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a seed is about."""
+
+    seed: int
+    records: int
+    systems: list[str]
+    database: str  # sqlite, or the URL of an empty PostgreSQL database
+    kills: int
+    speed: float = 10.0  # of the storm's time; 20 times and more, a busy machine's pauses pass for the vendor's
+    workers: int = 2
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of it."""
+
+    plan: Plan
+    kills: Counter[str] = field(default_factory=Counter)  # at which point; "random" for a moment
+    faults: Counter[str] = field(default_factory=Counter)
+    faults_after_apply: int = 0
+    states: set[str] = field(default_factory=set)  # that deliveries were in when a worker died
+    edits: int = 0
+    sends: int = 0
+    deliveries: int = 0
+    repeats: int = 0  # class E: as promised, at least once
+    lost: list[str] = field(default_factory=list)
+    doubled: list[str] = field(default_factory=list)
+    stale: list[str] = field(default_factory=list)
+    stuck: list[str] = field(default_factory=list)
+    defects: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def bad(self) -> list[str]:
+        """Everything that should not be."""
+        return [*self.lost, *self.doubled, *self.stale, *self.stuck, *self.defects]
+
+
+class Storm:
+    """One seed under way."""
+
+    def __init__(self, plan: Plan, folder: Path) -> None:
+        """Vendors up, people there, documents active; no worker yet."""
+        self.plan, self.outcome = plan, Outcome(plan)
+        self.random = Random(f"storm{plan.seed}")  # noqa: S311
+        self.pace = Pace.make(folder / "pace", plan.speed)
+        self.vendors = Vendors(plan.systems, self.pace, folder)
+        self.people = People(self.vendors.box["zendesk"], plan.seed, plan.records)
+        url = sqlite_url(folder / "throughline.db") if plan.database == "sqlite" else plan.database
+        self.place: Place = build(folder, url, self.pace, self.vendors)
+        self._over = threading.Event()
+
+    def run(self) -> Outcome:
+        """From the first worker to the comparison."""
+        began = time.monotonic()
+        editing = threading.Thread(target=self._edit, daemon=True)
+        try:
+            self.vendors.faults_on(self.plan.seed)
+            editing.start()
+            self._kill_and_restart()
+            self._over.set()
+            editing.join()
+            self._calm()
+            self._compare()
+        finally:
+            self._over.set()
+            self._end()
+        self.outcome.seconds = round(time.monotonic() - began, 1)
+        return self.outcome
+
+    def _edit(self) -> None:
+        pause = 0.02 if self.plan.records > 1000 else 0.1
+        while not self._over.wait(pause):
+            self.people.act()
+            self.outcome.edits += 1
+
+    def _kill_and_restart(self) -> None:
+        """Every worker is given its end at its start: a failpoint, or a moment; whichever comes first."""
+        living: dict[int, tuple[Popen[bytes], str, float]] = {}
+        store = self.place.store()
+        try:
+            while self.outcome.kills.total() < self.plan.kills or not self._under_way():
+                for n in range(self.plan.workers):
+                    if n not in living:
+                        living[n] = self._started(n)
+                    process, point, until = living[n]
+                    if process.poll() is None and time.monotonic() < until:
+                        continue
+                    at = "random" if process.poll() is None else point
+                    process.send_signal(signal.SIGKILL)
+                    code = process.wait()
+                    del living[n]
+                    if code == -signal.SIGKILL:
+                        self.outcome.kills[at] += 1
+                        self.outcome.states |= looking.states(store)
+                    else:
+                        self.outcome.defects.append(f"a worker ended with code {code}")
+                        return
+                time.sleep(0.02)
+        finally:
+            store.close()
+            self._end()
+
+    def _under_way(self) -> bool:
+        """Every target holds something: else nothing was delivered while workers died."""
+        return all(next(self.vendors.objects(target), None) is not None for target in self.vendors.targets)
+
+    def _started(self, n: int) -> tuple[Popen[bytes], str, float]:
+        point, life = "", self.random.uniform(1.5, 6.0)  # a second of it is Python's start
+        if self.random.random() < 0.6:
+            point = f"{self.random.choice(_NAMED)}:{self.random.choice((1, 1, 2, 3, 5, 9))}"
+        return self.place.worker(f"worker{n}", failpoint=point), point.partition(":")[0], time.monotonic() + life
+
+    def _calm(self) -> None:
+        self.vendors.faults_off()
+        self.people.settle()
+        time.sleep(1.5)  # what was to be applied late is applied by now
+        self.pace.jump(130)
+        process = self.place.worker("calm", calm=True)
+        if process.wait(CALM) != 0:
+            self.outcome.defects.append("the calm worker failed")
+
+    def _compare(self) -> None:
+        out, store = self.outcome, self.place.store()
+        try:
+            for target in self.vendors.targets:
+                seen = looking.observed(self.vendors, self.people, store, target)
+                out.lost += verdict.lost(seen)
+                out.doubled += verdict.doubled(seen)
+                out.stale += verdict.stale(seen)
+                out.stuck = verdict.stuck(seen)
+                out.repeats += getattr(self.vendors.box[target.system], "repeats", 0)
+            out.faults, out.faults_after_apply = self.vendors.fired()
+            out.sends, out.deliveries = looking.attempts(store)
+            out.defects += self.place.defects()
+        finally:
+            store.close()
+
+    def _end(self) -> None:
+        for process in self.place.started:
+            if process.poll() is None:
+                process.send_signal(signal.SIGKILL)
+                process.wait()
+
+    def close(self) -> None:
+        """Vendors down."""
+        self._end()
+        self.vendors.stop()
+        self.pace.close()
+
+
+def run(plan: Plan, keep: Path | None = None) -> Outcome:
+    """Run one seed; `keep`: a folder for its home, which then stays."""
+    with tempfile.TemporaryDirectory(prefix="storm-") as scratch:
+        storm = Storm(plan, keep or Path(scratch))
+        try:
+            return storm.run()
+        finally:
+            storm.close()
