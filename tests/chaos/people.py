@@ -10,13 +10,16 @@ from sandbox.simulator import Simulator
 from sandbox.zendesk.objects import stamp
 
 LATE = 0.1
-"""Part of the people who come while the storm goes on."""
+"""Part of the people who come while the storm goes on,"""
+LEAVING = 0.1
+"""and part who leave in it."""
 
 
 @dataclass(slots=True)
 class Person:
     """What the source last said of somebody."""
 
+    n: int
     id: int
     email: str
     version: int
@@ -59,7 +62,7 @@ class People:
 
     def _come(self) -> None:
         n = len(self.everybody)
-        one = Person(0, f"p{n}@d{n % 997}.example", 1, self._number(n))
+        one = Person(n, 0, f"p{n}@d{n % 997}.example", 1, self._number(n))
         now = stamp(self.source.state.now())
         made = self.source.make(
             "users", name=f"Pim{n} {one.last}", email=one.email, phone=one.phone, created_at=now, updated_at=now
@@ -69,16 +72,17 @@ class People:
 
     def _rename(self, one: Person) -> None:
         one.version += 1
-        self.source.change("users", one.id, name=f"Pim{self.everybody.index(one)} {one.last}")
+        self.source.change("users", one.id, name=f"Pim{one.n} {one.last}")
 
     def _rephone(self, one: Person) -> None:
         """Values that come back: only who knows what was really written sees that they must be written again."""
-        one.phone = self._number(self.everybody.index(one))
+        one.phone = self._number(one.n)
         self.source.change("users", one.id, phone=one.phone)
 
     def _leave(self, one: Person) -> None:
-        one.there = False
-        self.source.remove("users", one.id)
+        if sum(not each.there for each in self.everybody) < LEAVING * self.records:
+            one.there = False
+            self.source.remove("users", one.id)
 
     def _number(self, n: int) -> str | None:
         return self.random.choice((f"+1212{2_000_000 + 2 * n}", f"+1212{2_000_001 + 2 * n}", None))

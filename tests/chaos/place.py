@@ -35,12 +35,14 @@ class Place:
     url: str
     pace: Pace
     environment: dict[str, str]
+    mutant: str = ""  # of tests/mutants, in every worker
     started: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def worker(self, name: str, *, failpoint: str = "", calm: bool = False) -> subprocess.Popen[bytes]:
         """Start a worker process; it dies at `failpoint` (name:nth)."""
         told = {**self.environment, "THROUGHLINE_FAILPOINT": failpoint}
-        command = [sys.executable, "-m", "tests.chaos.worker", *(["--calm"] if calm else [])]
+        mutated = ["tests.mutants.mutated", self.mutant] if self.mutant else []
+        command = [sys.executable, "-m", *mutated, "tests.chaos.worker", *(["--calm"] if calm else [])]
         with (self.home / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(command, cwd=ROOT, env=told, stdout=log, stderr=subprocess.STDOUT)
         self.started.append(process)

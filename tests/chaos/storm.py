@@ -12,7 +12,7 @@ from pathlib import Path
 from random import Random
 from subprocess import Popen
 
-from kernel.store import sqlite_url
+from kernel.store import Store, sqlite_url
 from tests.chaos import looking, verdict
 from tests.chaos.pace import Pace
 from tests.chaos.people import People
@@ -20,6 +20,10 @@ from tests.chaos.place import Place, build
 from tests.chaos.vendors import Vendors
 from tests.simulation.points import OURS, POINTS
 
+MOST = 0.8
+"""The storm goes on until so much of what there is was written in it,"""
+STORM = 300
+"""but no more seconds (the wall's) than these."""
 CALM = 900
 """Seconds (the wall's) in which a calm worker must have settled everything."""
 _NAMED = [point for point in POINTS if point not in OURS]
@@ -36,6 +40,7 @@ class Plan:
     kills: int
     speed: float = 10.0  # of the storm's time; 20 times and more, a busy machine's pauses pass for the vendor's
     workers: int = 2
+    mutant: str = ""  # a defect of tests/mutants, to see whether it is noticed
 
 
 @dataclass(slots=True)
@@ -64,6 +69,19 @@ class Outcome:
         return [*self.lost, *self.doubled, *self.stale, *self.stuck, *self.defects]
 
 
+@dataclass(slots=True)
+class _Life:
+    """One worker process, and what ends it."""
+
+    process: Popen[bytes]
+    point: str  # where it kills itself
+    written: int  # or when the targets took so much
+    old: float  # or at this moment
+
+    def is_over(self, written: int) -> bool:
+        return written >= self.written or time.monotonic() > self.old
+
+
 class Storm:
     """One seed under way."""
 
@@ -76,14 +94,14 @@ class Storm:
         self.people = People(self.vendors.box["zendesk"], plan.seed, plan.records)
         url = sqlite_url(folder / "throughline.db") if plan.database == "sqlite" else plan.database
         self.place: Place = build(folder, url, self.pace, self.vendors)
-        self._over = threading.Event()
+        self.place.mutant = plan.mutant
+        self._over, self._began = threading.Event(), time.monotonic()
 
     def run(self) -> Outcome:
         """From the first worker to the comparison."""
-        began = time.monotonic()
         editing = threading.Thread(target=self._edit, daemon=True)
         try:
-            self.vendors.faults_on(self.plan.seed)
+            self.vendors.faults_on(self.plan.seed, 5 if self.plan.records < 1000 else 1)
             editing.start()
             self._kill_and_restart()
             self._over.set()
@@ -93,51 +111,63 @@ class Storm:
         finally:
             self._over.set()
             self._end()
-        self.outcome.seconds = round(time.monotonic() - began, 1)
+        self.outcome.seconds = round(time.monotonic() - self._began, 1)
         return self.outcome
 
     def _edit(self) -> None:
-        pause = 0.02 if self.plan.records > 1000 else 0.1
+        pause = max(0.02, 10 / self.plan.records)
         while not self._over.wait(pause):
             self.people.act()
             self.outcome.edits += 1
 
     def _kill_and_restart(self) -> None:
-        """Every worker is given its end at its start: a failpoint, or a moment; whichever comes first."""
-        living: dict[int, tuple[Popen[bytes], str, float]] = {}
+        """Every worker dies: at a failpoint that it is given at its start, or once the targets hold so much, or of old age."""
+        living: dict[int, _Life] = {}
         store = self.place.store()
         try:
-            while self.outcome.kills.total() < self.plan.kills or not self._under_way():
+            while self.outcome.kills.total() < self.plan.kills or self._written() < MOST * self._all:
+                if time.monotonic() - self._began > STORM:
+                    return
                 for n in range(self.plan.workers):
-                    if n not in living:
+                    life = living.get(n)
+                    if life is None:
                         living[n] = self._started(n)
-                    process, point, until = living[n]
-                    if process.poll() is None and time.monotonic() < until:
-                        continue
-                    at = "random" if process.poll() is None else point
-                    process.send_signal(signal.SIGKILL)
-                    code = process.wait()
-                    del living[n]
-                    if code == -signal.SIGKILL:
-                        self.outcome.kills[at] += 1
-                        self.outcome.states |= looking.states(store)
-                    else:
-                        self.outcome.defects.append(f"a worker ended with code {code}")
-                        return
-                time.sleep(0.02)
+                    elif life.process.poll() is not None or life.is_over(self._written()):
+                        self._bury(life, store)
+                        del living[n]
+                time.sleep(0.01)
         finally:
             store.close()
             self._end()
 
-    def _under_way(self) -> bool:
-        """Every target holds something: else nothing was delivered while workers died."""
-        return all(next(self.vendors.objects(target), None) is not None for target in self.vendors.targets)
+    def _bury(self, life: _Life, store: Store) -> None:
+        at = "random" if life.process.poll() is None else life.point
+        life.process.send_signal(signal.SIGKILL)
+        code = life.process.wait()
+        if code != -signal.SIGKILL:
+            self.outcome.defects.append(f"a worker ended with code {code}")
+        self.outcome.kills[at] += 1
+        self.outcome.states |= looking.states(store)
 
-    def _started(self, n: int) -> tuple[Popen[bytes], str, float]:
-        point, life = "", self.random.uniform(1.5, 6.0)  # a second of it is Python's start
-        if self.random.random() < 0.6:
+    @property
+    def _all(self) -> int:
+        return self.plan.records * len(self.plan.systems)
+
+    def _written(self) -> int:
+        """How much the targets took: never less than it was."""
+        boxes = [self.vendors.box[target.system] for target in self.vendors.targets]
+        return sum(len(box.state.changes) for box in boxes)
+
+    def _started(self, n: int) -> _Life:
+        point = ""
+        if self.outcome.kills.total() < self.plan.kills and self.random.random() < 0.5:
             point = f"{self.random.choice(_NAMED)}:{self.random.choice((1, 1, 2, 3, 5, 9))}"
-        return self.place.worker(f"worker{n}", failpoint=point), point.partition(":")[0], time.monotonic() + life
+        share = self.random.uniform(0.2, 2.0) / max(1, self.plan.kills)
+        written = self._written() + int(self._all * share)
+        old = time.monotonic() + self.random.uniform(4, 12) + self.plan.records / 500
+        if self.outcome.kills.total() >= self.plan.kills:
+            written, old = 10**12, old + STORM  # enough died: the rest of the storm is the faults'
+        return _Life(self.place.worker(f"worker{n}", failpoint=point), point.partition(":")[0], written, old)
 
     def _calm(self) -> None:
         self.vendors.faults_off()

@@ -101,15 +101,15 @@ class Vendors:
             opened.close()
         self.box[SOURCE].page_size = 400  # type: ignore[attr-defined]
 
-    def faults_on(self, seed: int) -> None:
-        """From here on things go wrong, at random."""
+    def faults_on(self, seed: int, often: float) -> None:
+        """From here on things go wrong, at random, `often` times as often as the tables say at the targets."""
         random = Random(f"faults{seed}")  # noqa: S311
         switches = [(SOURCE, kind, chance, options) for kind, chance, options in READ]
         for target in self.targets:
-            more = 1 if target.alone else 5
+            more = often if target.alone else max(5, often)
             spoils = SPOILS.get(target.system, ())
             if "partial" in getattr(find_practices().get(target.system), "spoils", ()):
-                spoils = (("partial", 0.02, {"index": 1}), ("wrong_length", 0.02, {}))
+                spoils = (("partial", 0.01, {"index": 1}), ("wrong_length", 0.01, {}))
             switches += [(target.system, kind, more * chance, options) for kind, chance, options in (*WRITE, *spoils)]
         for system, kind, chance, options in switches:
             self.box[system].faults.add(kind, times=None, probability=chance, seed=random.getrandbits(32), **options)
