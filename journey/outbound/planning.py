@@ -211,7 +211,7 @@ class _Planner:
         if policy is None:
             self._upsert(row, mark, content, seat)
         elif seat is not None:
-            self._leave(row, mark, seat, policy)
+            self._leave(row, mark, seat, policy, content)
 
     def _detaches(self, seat: Any) -> bool:
         """The object is gone at the target and the route says to let it go."""
@@ -235,21 +235,31 @@ class _Planner:
             return self.route.on_filter_exit
         return None
 
-    def _leave(self, row: Any, mark: Any, seat: Any, policy: str) -> None:
+    def _leave(self, row: Any, mark: Any, seat: Any, policy: str, content: dict[str, Any]) -> None:
         state = self.scene.states.get(seat.id)
-        there = state is not None and state.present and seat.vendor_id is not None
+        # Found by asking after a lost answer, it has an id and no state yet: it is there all the same.
+        there = seat.vendor_id is not None and (state is None or state.present)
         unsettled = self.scene.unsettled.get(seat.id)  # what may have got there must leave, too
         if policy == "keep" or not (there or unsettled):
             self.obsolete.append(seat.id)
             return
         held = self.ctx.store.open(target_state, seat.id, state.fields) if state is not None else {}
         sent = {name for name, known in held.items() if "sent" in known} | (unsettled.fields if unsettled else set())
+        sent |= self._would_hold(content) if state is None else set()
         fields = {name: None for name in sorted(sent) if not name.startswith("→")} if policy == "clear" else {}
         if policy == "clear" and not fields:
             self.obsolete.append(seat.id)
             return
         basis = state.updated_at if state is not None else 0
         self.plans.append(self._plan(row, mark, seat.id, _ACTIONS[policy], fields, {}, {}, held, basis))
+
+    def _would_hold(self, content: dict[str, Any]) -> set[str]:
+        """The fields that a write of the record fills."""
+        try:
+            rendered = self.part.render(content["data"])
+        except Park:
+            return set()
+        return {name for name, value in rendered.items() if value is not None}
 
     def _upsert(self, row: Any, mark: Any, content: dict[str, Any], seat: Any | None) -> None:
         refs, wait_on = self._references(row.id)
