@@ -21,7 +21,13 @@ def observed(vendors: Vendors, people: People, store: Store, target: Target) -> 
     sim: Any = vendors.box[target.system]
     there = [one for one in people.everybody if one.there]
     held = [
-        Held(id, str(at(obj, target.key) or ""), str(at(obj, target.email)), last_name(target, obj), value(obj, target.phone))
+        Held(
+            id,
+            str(at(obj, target.key) or ""),
+            str(at(obj, target.email)),
+            last_name(target, obj),
+            value(obj, target.phone),
+        )
         for id, obj in vendors.objects(target)
     ]
     return Observed(

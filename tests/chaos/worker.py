@@ -105,7 +105,9 @@ class Work:
         with self.store.read() as conn:
             pending = conn.execute(select(func.count()).where(delivery.c.state.in_(PENDING))).scalar_one()
             marks = conn.execute(select(func.count()).select_from(dirty)).scalar_one()
-            letters = conn.execute(select(func.count()).where(dead_letter.c.state.in_(("open", "replaying")))).scalar_one()
+            letters = conn.execute(
+                select(func.count()).where(dead_letter.c.state.in_(("open", "replaying")))
+            ).scalar_one()
             due = select(func.min(delivery.c.not_before)).where(delivery.c.state.in_((State.PLANNED, State.UNKNOWN)))
             first = conn.execute(due).scalar_one()
         return pending + marks + letters, ((first or 0) - self.pace.now()) / SECOND

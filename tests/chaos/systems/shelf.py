@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from connectors.base import Resource, WriteClass
 from connectors.register import Register, cards
+
+from connectors.base import Resource, WriteClass
 
 
 class Shelf(Register):
