@@ -256,6 +256,13 @@ MUTANTS = (
         (SIMULATION, "--regressions", "--no-record", "--jobs", "1"),
     ),
     Mutant(
+        "K10",
+        "a delivery that a replay takes up while another run goes on is counted twice",
+        "journey/balance.py",
+        [("    _reopened(before, {row.id: row for row in rows}, out, ended)\n", "")],
+        (SIMULATION, "--regressions", "--no-record", "--jobs", "1"),
+    ),
+    Mutant(
         "K4",
         "an unanswered create is followed by one under another key",
         "journey/outbound/planning.py",
