@@ -26,7 +26,8 @@ STORM = 300
 """but no more seconds (the wall's) than these."""
 CALM = 900
 """Seconds (the wall's) in which a calm worker must have settled everything."""
-_NAMED = [point for point in POINTS if point not in OURS]
+_HOOKS = ("receipt.", "processed.")  # of webhooks, which tests/webhooks kills
+_NAMED = [point for point in POINTS if point not in OURS and not point.startswith(_HOOKS)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,9 +161,9 @@ class Storm:
 
     def _started(self, n: int) -> _Life:
         point = ""
-        if self.outcome.kills.total() < self.plan.kills and self.random.random() < 0.5:
-            point = f"{self.random.choice(_NAMED)}:{self.random.choice((1, 1, 2, 3, 5, 9))}"
-        share = self.random.uniform(0.2, 2.0) / max(1, self.plan.kills)
+        if self.outcome.kills.total() < self.plan.kills and self.random.random() < 0.6:
+            point = f"{self.random.choice(_NAMED)}:{self.random.choice((1, 1, 1, 2, 3, 5))}"
+        share = self.random.uniform(0.2, 2.0) * (4 if point else 1) / max(1, self.plan.kills)
         written = self._written() + int(self._all * share)
         old = time.monotonic() + self.random.uniform(4, 12) + self.plan.records / 500
         if self.outcome.kills.total() >= self.plan.kills:
