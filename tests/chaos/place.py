@@ -12,16 +12,17 @@ from pathlib import Path
 import connectors
 from console import simulated
 from journey import activation
-from journey.syncs import Sync
 from kernel import documents
 from kernel.settings import load_connections
-from kernel.store import Store, open_store, sqlite_url
+from kernel.store import Store, open_store
 from kernel.vault import open_vault
 from tests.chaos.pace import Pace
 from tests.chaos.vendors import SOURCE, Target, Vendors
 from tests.conftest import ROOT
 
 HERE = Path(__file__).parent
+SYNCS = {"storm": "users", "second": "organizations"}
+"""Two syncs with the same routes, so that two workers plan and write the same records; only the first one's stream tells of people."""
 STEWARDS = ("dictionary/entities", "mappings", "dedup/rules")
 if str(HERE / "systems") not in connectors.__path__:
     connectors.__path__.append(str(HERE / "systems"))  # found by scanning, like every other
@@ -66,7 +67,9 @@ def build(home: Path, url: str, pace: Pace, vendors: Vendors) -> Place:
         shutil.copytree(ROOT / folder, config / folder, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
     shutil.copytree(HERE / "mappings", config / "mappings", dirs_exist_ok=True)
     (config / "flows/syncs").mkdir(parents=True)
-    (config / "flows/syncs/storm.yaml").write_text(documents.dump(_sync(vendors.targets)), encoding="utf-8")
+    for name, stream in SYNCS.items():
+        written = documents.dump(_sync(name, stream, vendors.targets))
+        (config / f"flows/syncs/{name}.yaml").write_text(written, encoding="utf-8")
     box = vendors.box
     described = simulated.connections({name: box.url(name) for name in box.systems}, "_main")
     (config / "connections.yaml").write_text(documents.dump(described), encoding="utf-8")
@@ -88,18 +91,15 @@ def build(home: Path, url: str, pace: Pace, vendors: Vendors) -> Place:
     return place
 
 
-def _sync(targets: list[Target]) -> dict[str, object]:
+def _sync(name: str, stream: str, targets: list[Target]) -> dict[str, object]:
     routes = [
         {"entity": "contact", "to": f"{target.system}_main.{target.resource}", "on_last_member_gone": "delete"}
         for target in targets
     ]
     return {
-        "sync": "storm",
+        "sync": name,
         "description": "People of the help desk, told to every target.",
         "schedule": "*/10 * * * *",
-        "streams": [f"{SOURCE}_main.users"],
+        "streams": [f"{SOURCE}_main.{stream}"],
         "routes": routes,
     }
-
-
-__all__ = ["Place", "Sync", "build", "sqlite_url"]

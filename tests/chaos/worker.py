@@ -29,7 +29,7 @@ from kernel.settings import Settings, load_connections
 from kernel.store import Store
 from kernel.store.tables import dead_letter, delivery, dirty
 from tests.chaos.pace import Pace
-from tests.chaos.place import Place
+from tests.chaos.place import SYNCS, Place
 
 TIMEOUT = 0.5
 """Seconds (the wall's) until a request is given up; twenty of the storm's at its usual speed is less than any max_processing."""
@@ -64,10 +64,10 @@ class Work:
         """A fresh run's."""
         return Context(self.store, self.pins, self.connections)
 
-    def sync(self) -> int:
-        """Run the sync; how many versions were new."""
+    def sync(self, name: str) -> int:
+        """Run a sync; how much was new."""
         ctx = self.context()
-        run = run_sync(ctx, ctx.pins.syncs["storm"])
+        run = run_sync(ctx, ctx.pins.syncs[name])
         for error in run.stopped:
             print(f"{'broken' if isinstance(error, Broken) else 'stopped'}: {error}", flush=True)  # noqa: T201
         return run.counts.inbound.landed + run.counts.inbound.parked + run.counts.outbound.applied
@@ -84,7 +84,8 @@ class Work:
     def storm(self) -> None:
         """Until killed."""
         while True:
-            self._try(self.sync)
+            for name in random.sample(sorted(SYNCS), len(SYNCS)):
+                self._try(lambda name=name: self.sync(name))  # type: ignore[misc]
             if random.random() < 0.3:
                 self._try(self.replay)
             self.pace.sleep(random.uniform(0.5, 5))
@@ -93,7 +94,8 @@ class Work:
         """Until nothing is pending."""
         quiet = 0
         for _ in range(ROUNDS):
-            news = self._try(self.sync) + self._try(self.replay)
+            news = sum(self._try(lambda name=name: self.sync(name)) for name in SYNCS)  # type: ignore[misc]
+            news += self._try(self.replay)
             waiting, due = self._waiting()
             quiet = quiet + 1 if not (news or waiting) else 0
             if quiet >= QUIET:
