@@ -263,6 +263,13 @@ MUTANTS = (
         (SIMULATION, "--regressions", "--no-record", "--jobs", "1"),
     ),
     Mutant(
+        "K11",
+        "a plan that is not written closes the letter of the one that died",
+        "journey/outbound/refused.py",
+        [(" and row.binding_id in renewed]", "]")],
+        (SIMULATION, "--regressions", "--no-record", "--jobs", "1"),
+    ),
+    Mutant(
         "K4",
         "an unanswered create is followed by one under another key",
         "journey/outbound/planning.py",
