@@ -8,7 +8,7 @@ A connector is class attributes and a few verbs; everything that repeats (HTTP, 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from connectors.budget import Limit as Limit
 from connectors.http import Http
-from kernel.errors import Stop
+from kernel.errors import Stop, ThroughlineError
 from kernel.records import (
     Action,
     Check,
@@ -135,7 +135,10 @@ class Connector(ABC):
         return self.resources[resource]
 
     def key_path(self, resource: str) -> tuple[str, ...]:
-        """Where an object that was read carries our key; () where it carries none."""
+        """Where an object that was read carries our key; () where it carries none. Asked within a transaction: no HTTP.
+
+        Where the account names the field as it likes, `read`, `fetch` and `find` put our key at a place of its own.
+        """
         spec = self.declared(resource).write
         return tuple(spec.ext_field.split(".")) if spec is not None else ()
 
@@ -174,3 +177,12 @@ class Connector(ABC):
     def close(self) -> None:
         """Release sockets."""
         self.http.close()
+
+
+def looked(name: str, call: Callable[[], object], fix: str) -> Check:
+    """One look of `check`: whatever `call` raises is told, with what to do about it."""
+    try:
+        call()
+    except ThroughlineError as error:
+        return Check(name, False, str(error), fix)
+    return Check(name, True)

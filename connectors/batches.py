@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 
-from kernel.errors import Park, ThroughlineError, Unknown
+from kernel.errors import Park, Retry, Stop, ThroughlineError, Unknown
 from kernel.records import WriteItem, WriteOutcome
 
 Indexed = list[tuple[int, WriteItem]]
@@ -33,6 +33,32 @@ def _never_sent(read_only: Collection[str], item: WriteItem) -> str:
 def _read_only(name: str, item: WriteItem) -> WriteOutcome:
     told = f"{name} is read-only at the vendor and is never sent"
     return WriteOutcome(error=Park(told, cause="read_only", field=name, trace_id=item.trace_id))
+
+
+def one_by_one(batch: Sequence[WriteItem], send: Callable[[WriteItem], WriteOutcome]) -> list[WriteOutcome]:
+    """What became of a batch whose items go in requests of their own: each failure is its item's alone.
+
+    A Retry or Stop is raised while nothing was sent; later it ends the batch, because the rest would meet the same, and
+    the items that were not sent may be sent again.
+    """
+    outcomes: list[WriteOutcome] = []
+    for item in batch:
+        try:
+            outcomes.append(send(item))
+        except ThroughlineError as error:
+            ends = isinstance(error, Retry | Stop)
+            if ends and not outcomes:
+                raise
+            outcomes.append(failed(error))
+            if ends:
+                rest = Retry(f"not sent: {error.message}", cause=error.cause) if isinstance(error, Stop) else error
+                return outcomes + [failed(rest) for _ in batch[len(outcomes) :]]
+    return outcomes
+
+
+def failed(error: ThroughlineError) -> WriteOutcome:
+    """The outcome of an item that met an error."""
+    return WriteOutcome(error=error, status=error.status, request_id=error.request_id)
 
 
 class Outcomes:

@@ -165,7 +165,7 @@ class Http:
         body = None
         if self.verdicts.inside_success or not 200 <= answer.status < 300:
             body = answer.body_or_none()
-        verdict, code = self.verdicts.judge(answer.status, body)
+        verdict, code = self.verdicts.judge(answer.status, body, answer.headers)
         if verdict is None:
             return None
         now = self.clock.now()

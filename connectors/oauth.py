@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 from typing import Any
 from urllib.parse import urlencode
 
+from connectors.auth import Token
 from connectors.http import Http
+from kernel.clock import SECOND
 from kernel.errors import Park, Stop
+
+
+def renewed(path: str, form: Mapping[str, str], *, lasts: int = 3600, **options: Any) -> Token:
+    """A new access token from a token endpoint; `options` make its Http. `lasts`: seconds, where the answer is silent."""
+    with closing(Http(**options)) as bare:
+        body = fetch_token(bare, path, form)
+        return Token(body["access_token"], bare.clock.now() + int(body.get("expires_in") or lasts) * SECOND)
 
 
 def fetch_token(http: Http, path: str, form: Mapping[str, str]) -> dict[str, Any]:

@@ -61,6 +61,11 @@ def no_codes(body: Any) -> Iterable[str]:
     return ()
 
 
+def no_header_codes(headers: httpx.Headers) -> Iterable[str]:
+    """A vendor whose headers tell no more than its status."""
+    return ()
+
+
 def no_field(body: Any) -> str:
     """A vendor that does not name the field it refused."""
     return ""
@@ -76,12 +81,14 @@ class Verdicts:
     """A connector's reading of its vendor's answers.
 
     `codes` draws the vendor's error codes out of a parsed error body, the most telling first; `field` the name of the
-    refused field. `wait` reads how many seconds the headers ask for. `inside_success` also asks `codes` of 2xx bodies.
+    refused field; `header_codes` gives codes of our own for what only the headers tell (a spent day). `wait` reads how
+    many seconds the headers ask for. `inside_success` also asks `codes` of 2xx bodies.
     """
 
     statuses: Mapping[int, Verdict] = field(default_factory=lambda: STATUSES)
     by_code: Mapping[str, Verdict] = field(default_factory=dict)
     codes: Callable[[Any], Iterable[str]] = no_codes
+    header_codes: Callable[[httpx.Headers], Iterable[str]] = no_header_codes
     field: Callable[[Any], str] = no_field
     wait: Callable[[httpx.Headers, int], float | None] = retry_after
     body_wait: Callable[[Any], float | None] = no_wait  # seconds, where a body says more than the headers
@@ -92,9 +99,12 @@ class Verdicts:
         """The same reading with some statuses or parts changed."""
         return replace(self, statuses={**self.statuses, **(statuses or {})}, **changes)
 
-    def judge(self, status: int, body: Any) -> tuple[Verdict | None, str]:
+    def judge(self, status: int, body: Any, headers: httpx.Headers | None = None) -> tuple[Verdict | None, str]:
         """The verdict (None: all is well) and the vendor's code it rests on. `body` is None when it is not JSON."""
         success = 200 <= status < 300
+        for code in self.header_codes(headers) if headers is not None and not success else ():
+            if code in self.by_code:
+                return self.by_code[code], code
         if body is not None and (self.inside_success or not success):
             codes = [str(code) for code in self.codes(body) if code]
             known = next((code for code in codes if code in self.by_code), None)

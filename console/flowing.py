@@ -50,6 +50,16 @@ def deploy(home: Path, told: Told) -> str:
     return deployed(server)
 
 
+def work(home: Path) -> int:
+    """Run a worker for the deployments of the server that runs, until Ctrl-C; its exit code."""
+    import flows
+
+    server = flows.start_server(home)
+    from flows.deploy import work as worked
+
+    return worked(server)
+
+
 def stop_server(home: Path) -> bool:
     """End this HOME's Prefect server; False where none ran."""
     import flows

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keyword
+import pkgutil
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from string import Template
 
 from connectors import find_connectors
 from console.exits import Usage
+from kernel.settings import CHECKOUT
 
 TEMPLATES = Path(__file__).parent / "templates"
 FILES: dict[str, str] = {
@@ -23,21 +25,6 @@ FILES: dict[str, str] = {
 """Template -> where its file goes, below the checkout."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{1,40}")
-_TAKEN = (
-    "auth",
-    "base",
-    "batches",
-    "budget",
-    "http",
-    "oauth",
-    "retry",
-    "sdk",
-    "verdicts",
-    "webhook",
-    "server",
-    "practice",
-    "call",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +48,10 @@ class Scaffold:
 
 def scaffold(name: str) -> Scaffold:
     """The files for a system's name, such as `pipedrive` or `google_ads`."""
-    if not _NAME.fullmatch(name) or keyword.iskeyword(name) or name in _TAKEN:
+    parts = {
+        module.name for room in ("connectors", "sandbox") for module in pkgutil.iter_modules([str(CHECKOUT / room)])
+    }
+    if not _NAME.fullmatch(name) or keyword.iskeyword(name) or name in parts - set(find_connectors()):
         raise Usage(f"'{name}' cannot name a system; take lower-case letters, digits and _, such as google_ads")
     if name in find_connectors():
         raise Usage(f"there is a connector for '{name}' already: throughline connector list")

@@ -5,10 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-_SECRETS = {"stripe": "api_key", "hubspot": "access_token", "salesforce": "access_token", "zendesk": "oauth_token"}
-_SECRETS |= {"webhook_out": "webhook_secret"}
-_ADDRESSES = {"salesforce": "instance_url", "webhook_out": "url"}
-
 
 def connections(urls: Mapping[str, str], ending: str = "") -> dict[str, Any]:
     """What connections.yaml says of simulators at these addresses; each connection is named like its system, and `ending`."""
@@ -20,8 +16,11 @@ def connections(urls: Mapping[str, str], ending: str = "") -> dict[str, Any]:
 
 
 def settings(system: str, url: str) -> dict[str, Any]:
-    """The settings of one simulated account."""
-    return {_ADDRESSES.get(system, "base_url"): url, _SECRETS.get(system, "token"): {"env": variable(system)}}
+    """The settings of one simulated account; its practice knows the names of address and credential."""
+    from sandbox.practice import find_practices
+
+    practice = find_practices()[system]
+    return {practice.address: url, practice.credential: {"env": variable(system)}}
 
 
 def variable(system: str) -> str:

@@ -126,6 +126,7 @@ def page(run: Run, letters: Sequence[inspecting.Group]) -> str:
     if letters:
         told += ["", "| letters | cause | where | usual fix |", "|---|---|---|---|"]
         told += [_letter_row(each) for each in letters[:MOST_ROWS]]
+        told += ["", f"Each of them: `throughline dead-letters list --run {run.ctx.run_id}`"]
     if run.counts.warnings:
         told += ["", "## Warnings", ""]
         most = sorted(run.counts.warnings.items(), key=lambda item: -item[1])

@@ -90,7 +90,7 @@ def read(steps: Steps, streams: Sequence[Stream]) -> Stopped:
     return [error for error in errors if error is not None]
 
 
-@task(name="plan", cache_policy=NO_CACHE, persist_result=False)
+@task(name="plan", task_run_name="plan", cache_policy=NO_CACHE, persist_result=False)
 @guarded
 def plan(steps: Steps) -> Stopped:
     """Compare what changed with what the targets hold."""
@@ -115,7 +115,7 @@ def deliver(steps: Steps, targets: Sequence[Stream]) -> Stopped:
     return errors
 
 
-@task(name="deliver the rest", cache_policy=NO_CACHE, persist_result=False)
+@task(name="deliver the rest", task_run_name="deliver the rest", cache_policy=NO_CACHE, persist_result=False)
 @guarded
 def deliver_rest(steps: Steps) -> Stopped:
     """Children whose parents arrived meanwhile, and what was told to wait a little."""

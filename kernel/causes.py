@@ -54,7 +54,7 @@ _MAPPING = (
         "unknown_value",
         "map",
         "A picklist field holds a value that neither the mapping's table nor the dictionary knows.",
-        "Accept the drafted dictionary change, or add the value to the mapping's table; then replay by mapping again.",
+        "Add the value to the dictionary's field or to the mapping's table; then replay by mapping again.",
     ),
     Cause(
         "needs_person",

@@ -54,6 +54,8 @@ class Practice:
     """Objects for the check of memory: as many as the simulator serves in seconds."""
     cap: ClassVar[int] = 0
     """The vendor shows no more results than this of one query."""
+    whole: ClassVar[tuple[str, ...]] = ()
+    """Resources that the vendor lists in one answer, however many there are."""
     id: ClassVar[str] = "id"
     edit: ClassVar[Mapping[str, str]] = {}
     """Per resource, the field that a person edits; one that is not named cannot be edited."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import email.utils
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
 from typing import Any, ClassVar, cast
 
 from connectors.auth import BearerAuth, Token, TokenAuth
@@ -22,7 +21,7 @@ from connectors.hubspot.schema import BATCH, PROPERTIES, READ_ONLY, REQUIRED, RE
 from connectors.hubspot.settings import Settings
 from connectors.hubspot.webhook import delivered
 from connectors.hubspot.writing import Writer
-from connectors.oauth import fetch_token
+from connectors.oauth import renewed
 from connectors.webhook import revealed
 from kernel.clock import SECOND, instant
 from kernel.errors import Retry, Stop, ThroughlineError
@@ -260,6 +259,4 @@ def _renewed(settings: Settings, options: Mapping[str, Any]) -> Token:
         "client_secret": settings.client_secret.get_secret_value(),
         "refresh_token": settings.refresh_token.get_secret_value(),
     }
-    with closing(Http(base_url=settings.base_url, verdicts=VERDICTS, **options)) as bare:
-        body = fetch_token(bare, "/oauth/v1/token", form)
-        return Token(body["access_token"], bare.clock.now() + int(body.get("expires_in", 1800)) * SECOND)
+    return renewed("/oauth/v1/token", form, lasts=1800, base_url=settings.base_url, verdicts=VERDICTS, **options)

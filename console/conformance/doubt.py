@@ -58,13 +58,22 @@ def _lost(g: Ground, resource: str, kind: str, applied: bool) -> None:
 
 @check("doubt.late", per="writable")
 def late(g: Ground, resource: str) -> None:
-    """A request that lands long after its connection was lost makes no second object."""
+    """A request that lands long after its connection was lost makes no second object.
+
+    Class D can promise that only once the settle time is over, within which a request lands or never does.
+    """
     connector = g.ready()
     g.warm(connector, resource)
     item = g.item(resource)
     g.sim.faults.add("late_apply", *g.practice.writes(resource))
     outcome = g.write(connector, resource, [item])[0]
     expect(uncertain(outcome), f"a lost connection: {outcome.error}")
+    declared = g.spec(resource)
+    if declared.write_class is WriteClass.SEARCH_FIRST:
+        expect(declared.max_processing < declared.settle, "the settle time ends before a request surely landed")
+        g.clock.sleep(declared.max_processing.total_seconds())
+        g.sim.apply_late()
+        g.clock.sleep((declared.settle - declared.max_processing).total_seconds() + 1)
     again = g.write(connector, resource, [item])[0]
     expect(again.error is None, f"sent again: {again.error}")
     g.sim.apply_late()

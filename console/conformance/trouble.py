@@ -115,11 +115,12 @@ def codes(g: Ground, resource: str) -> None:
 
 @check("trouble.calls")
 def calls(g: Ground, resource: str) -> None:
-    """Reading costs one request a page and what the vendor makes necessary, not one a record."""
+    """Reading costs one request a page and what the vendor makes necessary, not one a record; also before any set-up."""
     resource = _read(g)
     g.make_slowly(resource, 3 * g.practice.page)
     g.quiet(resource)
-    connector = g.ready()
+    connector = g.open()
+    g.forget()
     found = g.read(connector, resource)
     most = len(found.pages) * g.practice.page_calls + 3
     expect(len(g.calls()) <= most, f"{len(found.pages)} pages cost {len(g.calls())} requests, {most} are allowed")

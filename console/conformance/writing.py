@@ -91,6 +91,8 @@ def write_class(g: Ground, resource: str) -> None:
     """The declared class is the truth about what happens when the same write comes twice."""
     connector, declared = g.ready(), g.spec(resource)
     item, id = g.create(connector, resource)
+    if declared.write_class is WriteClass.SEARCH_FIRST:
+        g.clock.sleep(declared.settle.total_seconds() + 1)
     again = g.write(connector, resource, [item])[0]
     match declared.write_class:
         case WriteClass.UPSERT:
@@ -104,7 +106,9 @@ def write_class(g: Ground, resource: str) -> None:
             expect(outcome.error is not None, "class B: a key is taken again with another body")
         case WriteClass.CONFLICT:
             same(again.vendor_id, id, "class C: the object a conflict names")
-        case WriteClass.SEARCH_FIRST | WriteClass.APPEND_ONLY:
+        case WriteClass.SEARCH_FIRST:
+            same(again.vendor_id, id, "class D: the object of a second send, once the settle time is over")
+        case WriteClass.APPEND_ONLY:
             g.clock.sleep(declared.settle.total_seconds() + 1)
             expect(again.vendor_id is not None, f"sent again it is not applied: {again.error}")
             expect(g.find(connector, resource, item.ext_key) != [], "what was written is not found")

@@ -10,7 +10,7 @@ from typing import Any
 from connectors.verdicts import Verdict
 from console.conformance.twins.breaking import on_each, on_pages, on_writes, twin
 from kernel.errors import BadSetting, Fate, Park, Stop, ThroughlineError
-from kernel.records import Cursor, Delivered, Page, WriteItem
+from kernel.records import Cursor, Delivered, Page, SourceRecord, WriteItem
 
 
 @twin("trouble.retry_after hubspot")
@@ -99,6 +99,15 @@ def _believes_everybody(c: Any) -> None:
         return heard
 
     c.webhook = broken
+
+
+@twin("webhook.tampering pipedrive")
+def _takes_a_body_that_nothing_proves(c: Any) -> None:
+    def change(delivered: Delivered) -> Delivered:
+        records = [(name, SourceRecord(id, {"id": id})) for name, id in delivered.hints]
+        return replace(delivered, hints=[], records=records)
+
+    _hears(c, change)
 
 
 @twin("webhook.nonsense stripe")

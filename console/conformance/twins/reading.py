@@ -47,7 +47,7 @@ def _remembers_fields(c: Any) -> None:
     c.discover = lambda resource: known
 
 
-@twin("read.pages hubspot companies")
+@twin("read.pages hubspot companies", "read.pages pipedrive users")
 def _loses_the_last_of_a_page(c: Any) -> None:
     def change(resource: str, since: Cursor | None, pages: Iterator[Page]) -> Iterator[Page]:
         for page in pages:

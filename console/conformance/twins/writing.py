@@ -41,6 +41,19 @@ def _takes_another_key_each_time(c: Any) -> None:
     on_writes(c, on_each(lambda one: replace(one, idempotency_key=f"key-{next(numbers)}")))
 
 
+@twin("write.class pipedrive deals", "doubt.late pipedrive persons")
+def _creates_without_a_search(c: Any) -> None:
+    find = c.find
+
+    def blind(write: Send, resource: str, batch: Sequence[WriteItem]) -> list[WriteOutcome]:
+        c.find = lambda resource, keys: {}
+        outcomes = write(resource, batch)
+        c.find = find
+        return outcomes
+
+    on_writes(c, blind)
+
+
 @twin("write.class hubspot companies")
 def _writes_another_external_id_each_time(c: Any) -> None:
     numbers = count()

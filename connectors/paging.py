@@ -1,0 +1,55 @@
+"""How a vendor's list goes on: the few styles there are, followed in one place that no loop of the vendor's can trap."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from connectors.http import Answer, Http, PageGuard
+from kernel.records import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Paging:
+    """One style. `asks` is the parameter that names the next page, `size` the one for its length and the most it may be.
+
+    The next page is told in the body (`told`, a dotted path: cursors, offsets), or pages are numbered from 1 up to the
+    number in a header (`total`). `items` is the dotted path of the objects; empty: the body is the list.
+    """
+
+    asks: str
+    size: tuple[str, int]
+    told: str = ""
+    total: str = ""
+    items: str = ""
+
+    def pages(
+        self, http: Http, path: str, params: Mapping[str, Any], token: Any = None
+    ) -> Iterator[tuple[list[Json], Any, Answer]]:
+        """(objects, token of the next page or None, answer), from `token` on. An answer without a list is retried."""
+        guard = PageGuard(http.connection)
+        while True:
+            asked = {**params, self.size[0]: self.size[1], **({} if token is None else {self.asks: token})}
+            answer = http.get(path, params=asked)
+            items = at(answer.json(), self.items)
+            if not isinstance(items, list):
+                raise answer.unreadable("the answer holds no list")
+            token = self._next(answer, token)
+            yield items, token, answer
+            if token is None:
+                return
+            guard.advance(token)
+
+    def _next(self, answer: Answer, token: Any) -> Any:
+        if not self.total:
+            return at(answer.json(), self.told)
+        last, number = answer.headers.get(self.total, ""), int(token or 1)
+        return number + 1 if last.isdecimal() and number < int(last) else None
+
+
+def at(body: Any, path: str) -> Any:
+    """What stands at a dotted path of a body; None when nothing does. An empty path is the body."""
+    for step in path.split(".") if path else ():
+        body = body.get(step) if isinstance(body, dict) else None
+    return body

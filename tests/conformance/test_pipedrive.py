@@ -1,0 +1,5 @@
+"""pipedrive, held to the kit."""
+
+from tests.conformance.subscribing import subscribe
+
+test_conformance = subscribe("pipedrive")

@@ -1,0 +1,191 @@
+"""Paging styles, streams by change and one-by-one writing, against a server of a few lines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+
+from connectors.batches import one_by_one
+from connectors.changes import Listed, changes
+from connectors.http import Answer, Http
+from connectors.paging import Paging, at
+from connectors.verdicts import DEFAULT_VERDICTS, Verdict
+from kernel.clock import SECOND
+from kernel.errors import Fate, Park, Retry, RetryAt, Stop, ThroughlineError, Unknown
+from kernel.records import Action, Json, SourceRecord, WriteItem, WriteOutcome
+from tests.conftest import FakeClock
+
+NOW = 1_800_000_000 * SECOND
+Handler = Callable[[httpx.Request], httpx.Response]
+
+
+def vendor(handler: Handler, **options: Any) -> Http:
+    transport = httpx.MockTransport(handler)
+    options = {"clock": FakeClock(NOW), "transport": transport, "attempts": 1, **options}
+    return Http(connection="here", base_url="https://vendor.example", **options)
+
+
+def told(pages: Any) -> list[Any]:
+    return [(items, token) for items, token, _ in pages]
+
+
+def test_a_token_in_the_body_is_followed_to_its_end() -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        number = int(request.url.params.get("after", 0))
+        assert request.url.params["limit"] == "2"
+        more = {"next": {"after": number + 1}} if number < 2 else {}
+        return httpx.Response(200, json={"rows": [number], "paging": more})
+
+    style = Paging("after", ("limit", 2), told="paging.next.after", items="rows")
+    assert told(style.pages(vendor(answer), "/things", {})) == [([0], 1), ([1], 2), ([2], None)]
+    assert told(style.pages(vendor(answer), "/things", {}, 2)) == [([2], None)]
+
+
+def test_numbered_pages_end_where_the_header_says() -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        number = int(request.url.params.get("page", 1))
+        return httpx.Response(200, json=[number], headers={"x-wp-totalpages": "3"})
+
+    style = Paging("page", ("per_page", 100), total="x-wp-totalpages")
+    assert told(style.pages(vendor(answer), "/things", {"status": "any"})) == [([1], 2), ([2], 3), ([3], None)]
+    assert told(style.pages(vendor(answer), "/things", {}, 3)) == [([3], None)]
+
+
+@pytest.mark.parametrize("body", [{"rows": None}, {}, "text", {"rows": {}}])
+def test_an_answer_without_a_list_is_not_taken_for_an_empty_one(body: Any) -> None:
+    style = Paging("after", ("limit", 2), told="next", items="rows")
+    with pytest.raises(Retry):
+        told(style.pages(vendor(lambda request: httpx.Response(200, json=body)), "/things", {}))
+
+
+def test_a_token_given_twice_ends_the_read() -> None:
+    style = Paging("after", ("limit", 2), told="next", items="rows")
+    http = vendor(lambda request: httpx.Response(200, json={"rows": [1], "next": "same"}))
+    with pytest.raises(Stop, match="loops"):
+        told(style.pages(http, "/things", {}))
+
+
+def test_a_path_leads_to_nothing_or_to_what_stands_there() -> None:
+    assert at({"a": {"b": 1}}, "a.b") == 1
+    assert at({"a": None}, "a.b") is None
+    assert at([1], "") == [1]
+
+
+# changes -------------------------------------------------------------------------------------------------------------
+STYLE = Paging("after", ("limit", 2), told="next", items="rows")
+LISTS = (Listed("/live", STYLE), Listed("/gone", STYLE, {"kind": "gone"}, goes_on=True))
+
+
+def record(raw: Json) -> SourceRecord:
+    return SourceRecord(str(raw["id"]), raw, raw["at"])
+
+
+def bounds(start: int | None, end: int | None) -> Json:
+    return {name: value for name, value in (("from", start), ("to", end)) if value is not None}
+
+
+def serving(rows: dict[str, list[int]], asked: list[tuple[str, dict[str, str]]]) -> Http:
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append((request.url.path, dict(request.url.params)))
+        place = int(request.url.params.get("after", 0))
+        found = [{"id": one, "at": one} for one in rows[request.url.path]]
+        more = place + 2 if place + 2 < len(found) else None
+        return httpx.Response(200, content=orjson.dumps({"rows": found[place : place + 2], "next": more}))
+
+    return vendor(answer)
+
+
+def test_a_first_read_takes_all_and_the_next_goes_on_before_where_it_began() -> None:
+    asked: list[tuple[str, dict[str, str]]] = []
+    http = serving({"/live": [1, 2, NOW + 5], "/gone": [7]}, asked)
+    pages = list(changes(http, LISTS, None, record, asking=bounds, lookback=timedelta(seconds=1)))
+    assert [[one.id for one in page.records] for page in pages] == [["1", "2"], [str(NOW + 5)]]
+    assert [page.last for page in pages] == [False, True]
+    assert pages[-1].cursor == {"since": NOW}  # what was newer than the read's own beginning comes again
+    asked.clear()
+    again = list(changes(http, LISTS, pages[-1].cursor, record, asking=bounds, lookback=timedelta(seconds=1)))
+    assert {params["from"] for _, params in asked} == {str(NOW - SECOND)}
+    assert [path for path, _ in asked] == ["/live", "/live", "/gone"]
+    assert [page.last for page in again] == [False, False, True]
+
+
+def test_a_read_goes_on_in_the_list_and_at_the_page_where_it_stood() -> None:
+    asked: list[tuple[str, dict[str, str]]] = []
+    http = serving({"/live": [1, 2, 3], "/gone": [7]}, asked)
+    first, second, third = changes(http, LISTS, {"since": 1}, record, asking=bounds)
+    for page, rest in ((first, ["3", "7"]), (second, ["7"])):
+        found = list(changes(http, LISTS, page.cursor, record, asking=bounds))
+        assert [one.id for each in found for one in each.records] == rest
+        assert found[-1].cursor == third.cursor == {"since": 7}
+
+
+def test_a_window_asks_for_its_bounds_and_for_no_deletes() -> None:
+    asked: list[tuple[str, dict[str, str]]] = []
+    pages = list(
+        changes(serving({"/live": [1], "/gone": []}, asked), LISTS, None, record, asking=bounds, window=(5, 9))
+    )
+    assert asked == [("/live", {"limit": "2", "from": "5", "to": "9"})]
+    assert pages[-1].last
+
+
+def test_complete_lists_leave_no_cursor() -> None:
+    pages = list(changes(serving({"/live": [1]}, []), LISTS[:1], None, record))
+    assert [page.cursor for page in pages] == [{}]
+
+
+# one by one -----------------------------------------------------------------------------------------------------------
+def batch(count: int) -> list[WriteItem]:
+    return [WriteItem(Action.UPSERT, f"k{n}", f"k{n}-g0", {}) for n in range(count)]
+
+
+def failing(errors: dict[str, ThroughlineError]) -> Callable[[WriteItem], WriteOutcome]:
+    def send(item: WriteItem) -> WriteOutcome:
+        if item.ext_key in errors:
+            raise errors[item.ext_key]
+        return WriteOutcome(item.ext_key)
+
+    return send
+
+
+def test_each_failure_is_its_items_own() -> None:
+    outcomes = one_by_one(batch(4), failing({"k0": Park("bad"), "k2": Unknown("lost")}))
+    assert [outcome.vendor_id for outcome in outcomes] == [None, "k1", None, "k3"]
+    assert [outcome.error.fate if outcome.error else None for outcome in outcomes] == [
+        Fate.PARK,
+        None,
+        Fate.UNKNOWN,
+        None,
+    ]
+
+
+@pytest.mark.parametrize("error", [RetryAt("spent", at=1), Stop("forbidden")])
+def test_what_the_rest_would_meet_too_ends_the_batch(error: ThroughlineError) -> None:
+    outcomes = one_by_one(batch(3), failing({"k1": error}))
+    assert [outcome.vendor_id for outcome in outcomes] == ["k0", None, None]
+    assert outcomes[1].error is error
+    assert isinstance(outcomes[2].error, Retry)
+    with pytest.raises(type(error)):
+        one_by_one(batch(3), failing({"k0": error}))
+
+
+def test_a_code_that_only_headers_tell_wins_over_the_status() -> None:
+    verdicts = DEFAULT_VERDICTS.but(
+        by_code={"DAY": Verdict(Fate.RETRY_AT, "daily_budget", 3600.0)},
+        header_codes=lambda headers: ("DAY",) if headers.get("x-left") == "0" else (),
+    )
+    left = "0"
+    http = vendor(lambda request: httpx.Response(429, json={}, headers={"x-left": left}), verdicts=verdicts)
+    with pytest.raises(RetryAt) as spent:
+        http.get("/things")
+    assert spent.value.cause == "daily_budget"
+    left = "1"
+    with pytest.raises(Retry) as passing:
+        http.get("/things")
+    assert passing.value.cause == "rate_limited"
+    good = Answer(200, httpx.Headers({"x-left": "0"}), b"{}")
+    assert http.verdict(good) is None
