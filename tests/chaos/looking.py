@@ -12,7 +12,7 @@ from kernel.store import Store
 from kernel.store.tables import binding, dead_letter, delivery, dirty, receipt, run, version
 from sandbox.practice import at
 from tests.chaos.people import People
-from tests.chaos.vendors import Target, Vendors, last_name, value
+from tests.chaos.vendors import Target, Vendors, gone, last_name, value
 from tests.chaos.verdict import Held, Observed, Wanted, Written
 
 
@@ -23,7 +23,7 @@ def observed(vendors: Vendors, people: People, store: Store, target: Target) -> 
     held = [
         Held(
             id,
-            str(at(obj, target.key) or ""),
+            vendors.key(target, obj),
             str(at(obj, target.email)),
             last_name(target, obj),
             value(obj, target.phone),
@@ -35,7 +35,7 @@ def observed(vendors: Vendors, people: People, store: Store, target: Target) -> 
         {one.email: Wanted(one.email, one.last, one.phone) for one in there},
         frozenset(one.email for one in people.everybody if not one.there),
         held,
-        list(_log(sim, target)),
+        list(_log(vendors, target)),
         _bound(store, target),
         sim.effects() if target.write_class == "E" else (),
         getattr(sim, "conflicts", 0),
@@ -43,18 +43,18 @@ def observed(vendors: Vendors, people: People, store: Store, target: Target) -> 
     )
 
 
-def _log(sim: Any, target: Target) -> Iterator[Written]:
+def _log(vendors: Vendors, target: Target) -> Iterator[Written]:
     """The vendor's journal of the resource."""
     known: set[str] = set()
-    for change in sim.state.changes:
+    for change in vendors.box[target.system].state.changes:
         if change.resource != target.resource:
             continue
         obj = change.object
-        if obj is None or obj.get("archived") or obj.get("IsDeleted"):
+        if obj is None or gone(obj):
             known.discard(change.id)
             yield Written(change.id, "", "")
             continue
-        yield Written(change.id, str(at(obj, target.key) or ""), last_name(target, obj), change.id not in known)
+        yield Written(change.id, vendors.key(target, obj), last_name(target, obj), change.id not in known)
         known.add(change.id)
 
 

@@ -17,12 +17,13 @@ from kernel.settings import load_connections
 from kernel.store import Store, open_store
 from kernel.vault import open_vault
 from tests.chaos.pace import Pace
-from tests.chaos.vendors import SOURCE, Target, Vendors
+from tests.chaos.vendors import MORE, SOURCE, Target, Vendors
 from tests.conftest import ROOT
 
 HERE = Path(__file__).parent
 SYNCS = {"storm": "users", "second": "organizations"}
 """Two syncs with the same routes, so that two workers plan and write the same records; only the first one's stream tells of people."""
+_SETTINGS: dict[str, dict[str, object]] = {"pipedrive": {"requests_per_2s": 120, "daily_tokens": 10**9}}
 STEWARDS = ("dictionary/entities", "mappings", "dedup/rules")
 if str(HERE / "systems") not in connectors.__path__:
     connectors.__path__.append(str(HERE / "systems"))  # found by scanning, like every other
@@ -71,7 +72,7 @@ def build(home: Path, url: str, pace: Pace, vendors: Vendors) -> Place:
         written = documents.dump(_sync(name, stream, vendors.targets))
         (config / f"flows/syncs/{name}.yaml").write_text(written, encoding="utf-8")
     box = vendors.box
-    described = simulated.connections({name: box.url(name) for name in box.systems}, "_main")
+    described = {"connections": {f"{name}_main": _connection(name, box.url(name)) for name in box.systems}}
     (config / "connections.yaml").write_text(documents.dump(described), encoding="utf-8")
     tokens = simulated.environment({name: box[name].token for name in box.systems})
     environment = {
@@ -89,6 +90,14 @@ def build(home: Path, url: str, pace: Pace, vendors: Vendors) -> Place:
     finally:
         store.close()
     return place
+
+
+def _connection(name: str, url: str) -> dict[str, object]:
+    if name in MORE:
+        settings: dict[str, object] = {"base_url": url, "token": {"env": simulated.variable(name)}}
+    else:
+        settings = simulated.settings(name, url) | _SETTINGS.get(name, {})
+    return {"system": name, "settings": settings}
 
 
 def _sync(name: str, stream: str, targets: list[Target]) -> dict[str, object]:
