@@ -61,8 +61,8 @@ types: setup ## mypy, strict
 docs: setup ## check that the documents name only what is there
 	$(BIN)/python -m pytest -q tests/docs tests/house
 
-simulate: setup ## the engine under a seed's scheduler, crashes and faults: 10,000 seeds a write class (long)
-	$(BIN)/python -m tests.simulation --mode all --seeds 10000 $(ARGS)
+simulate: setup ## the engine under a seed's scheduler, crashes and faults: 10,000 seeds a write class (an hour on two quiet cores)
+	$(BIN)/python -m tests.simulation --mode all --seeds 10000 --every-point $(ARGS)
 
 chaos: setup ## worker processes killed while vendors fail and people edit: 30 seeds of 10,000 records (an hour)
 	$(BIN)/python -m tests.chaos --seeds 30 --records 10000 $(ARGS)
