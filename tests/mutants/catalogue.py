@@ -86,7 +86,7 @@ MUTANTS = (
                 "known.source_at is not None and record.updated_at <= known.source_at",
             )
         ],
-        _simulation("A"),
+        _test("tests/journey/test_order.py", "-k", "sqlite and read_that_ties"),
     ),
     Mutant(
         "M6",
