@@ -9,18 +9,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Select, case, func, or_, select
+from sqlalchemy import Connection
 
-from journey import waiting
+from journey import balance, waiting
+from journey.balance import Opening
 from journey.context import Context
 from journey.counts import Counts
 from kernel.approvals import Question
 from kernel.errors import RetryAt, ThroughlineError
 from kernel.leases import Lease, hold
-from kernel.ledger.states import ENDED, PENDING, State
 from kernel.log import get
 from kernel.quota import Priority, asking_as
-from kernel.store.tables import delivery, run
+from kernel.store.tables import run
 
 log = get(__name__)
 
@@ -37,7 +37,7 @@ class Run:
     sync: str | None  # of a backfill or remap: the stream
     lease: Lease
     counts: Counts = field(default_factory=Counts)
-    before: Ledger = field(default_factory=lambda: Ledger())
+    before: Opening = field(default_factory=Opening)
     stopped: list[ThroughlineError] = field(default_factory=list)  # streams or shards that could not go on
     waiting: list[Question] = field(default_factory=list)  # what a person must release before the sync does all of it
     state: str = "running"
@@ -54,15 +54,6 @@ class Run:
         return min(waits) if waits and len(waits) == len(self.stopped) else None
 
 
-@dataclass(slots=True)
-class Ledger:
-    """What the ledger holds of a sync at one moment, as far as this run and those beside it made or settled it."""
-
-    pending: int = 0
-    created: int = 0
-    ended: dict[str, int] = field(default_factory=dict)  # state -> how many
-
-
 @contextmanager
 def recorded(ctx: Context, kind: str, sync: str | None, flow_run: str = "") -> Iterator[Run]:
     """Record a run from its start to its end; the counts are checked before it may be called completed.
@@ -74,7 +65,7 @@ def recorded(ctx: Context, kind: str, sync: str | None, flow_run: str = "") -> I
         current = Run(ctx, kind, sync, lease)
         with ctx.store.write("run.start") as conn:
             _abandon(conn, current)
-            current.before = _ledger(conn, current)
+            current.before = balance.opening(conn, ctx.run_id, sync, ctx.store.clock.now())
             conn.execute(run.insert().values(_row(current, flow_run)))
         try:
             yield current
@@ -135,45 +126,9 @@ def _abandon(conn: Connection, current: Run) -> None:
 
 
 def _count_outbound(current: Run) -> None:
-    """From the ledger itself, not from what the code thinks it did: planned is what was pending plus what is new.
-
-    Another sync may write the same target, and a reconcile may settle there: whoever ends our deliveries, they are counted.
-    """
-    before, out = current.before, current.counts.outbound
+    """From the ledger itself, not from what the code thinks it did."""
     with current.ctx.store.read() as conn:
-        after = _ledger(conn, current)
-    ended = {state: after.ended.get(state, 0) - before.ended.get(state, 0) for state in ENDED}
-    out.pending = after.pending
-    out.planned = before.pending + after.created - before.created
-    out.applied, out.no_op = ended[State.APPLIED], ended[State.NO_OP]
-    out.superseded, out.dead = ended[State.SUPERSEDED], ended[State.DEAD]
-
-
-def _ledger(conn: Connection, current: Run) -> Ledger:
-    """A sync's deliveries; of a run without a sync, those that it made itself. One statement, so one moment of the ledger."""
-    made = delivery.c.run_id == current.ctx.run_id
-    mine, by_us, settled = made, made, made
-    if current.sync is not None:
-        beside = _beside(current)
-        mine = delivery.c.sync == current.sync
-        by_us, settled = delivery.c.run_id.in_(beside), delivery.c.settled_run.in_(beside)
-    kinds = (delivery.c.state, case((by_us, 1), else_=0), case((settled, 1), else_=0))
-    of_interest = or_(delivery.c.state.in_(PENDING), by_us, settled)
-    rows = conn.execute(select(*kinds, func.count()).where(mine, of_interest).group_by(*kinds)).all()
-    ended: dict[str, int] = {}
-    for state, _, is_settled, n in rows:
-        if is_settled and state in ENDED:
-            ended[state] = ended.get(state, 0) + n
-    pending = sum(row[3] for row in rows if row[0] in PENDING)
-    return Ledger(pending, sum(row[3] for row in rows if row[1]), ended)
-
-
-def _beside(current: Run) -> Select[Any]:
-    """This run, and every run that went on at some moment of it."""
-    other = run.alias()
-    mine = select(other.c.started_at).where(other.c.id == current.ctx.run_id).scalar_subquery()
-    beside = or_(run.c.id == current.ctx.run_id, run.c.state == "running", run.c.ended_at >= mine)
-    return select(run.c.id).where(beside)
+        balance.count(conn, current.ctx.run_id, current.sync, current.before, current.counts.outbound)
 
 
 def _finish(current: Run, error: str) -> None:

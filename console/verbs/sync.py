@@ -15,7 +15,7 @@ from console.rendering import Screen, short, table
 from console.verb import Json, ShowValues, verb
 from journey.counts import Inbound
 from journey.outbound import planning
-from journey.outbound.planning import Change
+from journey.outbound.comparing import Change
 from journey.stories import overview
 from journey.syncing import Watcher, run_sync
 from journey.syncs import Stream, Sync

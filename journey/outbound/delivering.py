@@ -82,11 +82,12 @@ def _held_shard(ctx: Context, connection: str, resource: str) -> Iterator[Shard]
 
 
 def _recover(shard: Shard) -> None:
-    """What the last holder of this shard left in flight is UNKNOWN; children that waited too long are dead."""
+    """What the last holder of this shard left in flight is UNKNOWN; children whose parent came go on, or are dead in time."""
     store, now = shard.ctx.store, shard.ctx.store.clock.now()
 
     def work(conn: Connection) -> None:
         claims.expire(conn, shard.connection, shard.resource, now, partial(shard.patience, now=now), shard.landing)
+        claims.release_ready(conn, shard.connection, shard.resource, now)
 
     store.transact(work, "recover")
     _expire_waiting(shard, now)
@@ -229,7 +230,7 @@ def _settle(shard: Shard, sent: Sequence[Sent]) -> None:
     again = _missing(shard, [each for each in sent if each.claimed.id in dead and sending.missing(each)])
 
     def work(conn: Connection) -> None:
-        mine = settle(conn, ctx.store, ctx.run_id, shard.connection, shard.resource, results)
+        mine = settle(conn, ctx.store, ctx.run_id, shard.connection, shard.resource, results, asks=shard.ever_asks)
         ours = {result.claimed.id for result in mine}
         parking.park(conn, [row for row in letters if row["about"] in ours])
         parking.resolve(

@@ -19,6 +19,9 @@ from kernel.ledger.settling import Settled, settle
 from kernel.ledger.states import State
 from kernel.records import Action, SourceRecord
 
+TOGETHER = 50
+"""So many are asked for at once, at least: where a vendor can only list all it has (Stripe), one look serves them all."""
+
 _LONGEST = 24 * 3600
 """Seconds after the last send in which the vendor is asked; a person decides what could not be read until then."""
 
@@ -32,7 +35,8 @@ def reconcile_unknown(shard: Shard) -> int:
     def claim(conn: Connection) -> list[Claimed]:
         now = store.clock.now()
         lost, forgotten = {State.UNKNOWN: shard.asked}, shard.forgotten(now)
-        rows = claims.due(conn, shard.connection, shard.resource, lost, now, shard.spec.batch_size, forgotten=forgotten)
+        most = max(shard.spec.batch_size, TOGETHER)
+        rows = claims.due(conn, shard.connection, shard.resource, lost, now, most, forgotten=forgotten)
         return claims.take(conn, store, rows, State.RECONCILING, now)
 
     claimed = store.transact(claim, "reconcile.claim")
@@ -98,10 +102,9 @@ def _write(shard: Shard, results: list[Settled]) -> None:
     rows = parking.rows(ctx.store, ctx.run_id, letters)
 
     def work(conn: Connection) -> None:
-        mine = {
-            r.claimed.id
-            for r in settle(conn, ctx.store, ctx.run_id, shard.connection, shard.resource, results, State.RECONCILING)
-        }
+        place = (shard.connection, shard.resource)
+        settled = settle(conn, ctx.store, ctx.run_id, *place, results, State.RECONCILING, asks=True)
+        mine = {result.claimed.id for result in settled}
         parking.park(conn, [row for row in rows if row["about"] in mine])
 
     ctx.store.transact(work, "reconcile.settle")

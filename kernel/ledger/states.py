@@ -43,9 +43,18 @@ PENDING = OPEN + NEXT + (State.CONFLICT,)
 ENDED = (State.APPLIED, State.NO_OP, State.SUPERSEDED, State.DEAD)
 
 FOLLOWS: dict[State, tuple[State, ...]] = {
-    State.PLANNED: (State.INFLIGHT, State.WAITING, State.HELD, State.SUPERSEDED, State.NO_OP, State.DEAD),
-    State.WAITING: (State.PLANNED, State.HELD, State.SUPERSEDED, State.DEAD),
-    State.HELD: (State.PLANNED, State.WAITING, State.SUPERSEDED, State.DEAD),
+    # UNKNOWN: what stood before it was given up unanswered
+    State.PLANNED: (
+        State.INFLIGHT,
+        State.WAITING,
+        State.HELD,
+        State.UNKNOWN,
+        State.SUPERSEDED,
+        State.NO_OP,
+        State.DEAD,
+    ),
+    State.WAITING: (State.PLANNED, State.HELD, State.UNKNOWN, State.SUPERSEDED, State.DEAD),
+    State.HELD: (State.PLANNED, State.WAITING, State.UNKNOWN, State.SUPERSEDED, State.DEAD),
     State.INFLIGHT: (
         State.APPLIED,
         State.NO_OP,

@@ -104,6 +104,17 @@ def test_a_refused_connection_proves_that_a_write_was_not_applied(clock: FakeClo
     assert len(clock.slept) == 2
 
 
+@pytest.mark.parametrize(
+    "trouble", [httpx.ReadTimeout("slow"), httpx.ReadError("cut"), httpx.ConnectError("no")], ids=repr
+)
+@pytest.mark.parametrize("write", [True, False])
+def test_no_error_tells_the_address(clock: FakeClock, trouble: Exception, write: bool) -> None:
+    vendor = Vendor(*[trouble] * 9)
+    with pytest.raises(ThroughlineError) as caught:
+        http_to(vendor, clock).send("POST", "/find", params={"email": "canary@acme.io"}, write=write)
+    assert "canary" not in f"{caught.value} {caught.value!r}"
+
+
 def test_retries_end_with_the_last_error(clock: FakeClock) -> None:
     vendor = Vendor(httpx.Response(500))
     with pytest.raises(Retry) as caught:
