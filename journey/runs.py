@@ -11,16 +11,21 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection
 
-from journey import balance
+from journey import balance, waiting
 from journey.balance import Opening
 from journey.context import Context
 from journey.counts import Counts
-from kernel.errors import ThroughlineError
+from kernel.approvals import Question
+from kernel.errors import RetryAt, ThroughlineError
 from kernel.leases import Lease, hold
 from kernel.log import get
+from kernel.quota import Priority, asking_as
 from kernel.store.tables import run
 
 log = get(__name__)
+
+_PRIORITY = {"receive": Priority.WEBHOOKS, "backfill": Priority.BACKFILLS, "replay": Priority.PEOPLE}
+"""By kind of run: who goes first where a vendor's limit does not let everybody; the others are RUNS."""
 
 
 @dataclass(slots=True)
@@ -34,12 +39,19 @@ class Run:
     counts: Counts = field(default_factory=Counts)
     before: Opening = field(default_factory=Opening)
     stopped: list[ThroughlineError] = field(default_factory=list)  # streams or shards that could not go on
+    waiting: list[Question] = field(default_factory=list)  # what a person must release before the sync does all of it
     state: str = "running"
 
     @property
     def dead_letters(self) -> int:
         """How many letters this run wrote."""
         return self.counts.inbound.parked + self.counts.outbound.dead
+
+    @property
+    def goes_on_at(self) -> int | None:
+        """Where all that stopped did so because it must wait (a budget that is spent, a vendor that is down): until when."""
+        waits = [error.at for error in self.stopped if isinstance(error, RetryAt)]
+        return min(waits) if waits and len(waits) == len(self.stopped) else None
 
 
 @contextmanager
@@ -48,7 +60,8 @@ def recorded(ctx: Context, kind: str, sync: str | None, flow_run: str = "") -> I
 
     One run of a kind and sync goes on at a time; Held tells that another worker has it.
     """
-    with _rare_collections(), hold(ctx.store, f"run:{kind}:{sync or ''}") as lease:
+    priority = _PRIORITY.get(kind, Priority.RUNS)
+    with _rare_collections(), asking_as(priority), hold(ctx.store, f"run:{kind}:{sync or ''}") as lease:
         current = Run(ctx, kind, sync, lease)
         with ctx.store.write("run.start") as conn:
             _abandon(conn, current)
@@ -58,9 +71,8 @@ def recorded(ctx: Context, kind: str, sync: str | None, flow_run: str = "") -> I
             yield current
             _count_outbound(current)
             current.counts.check()
-            current.state = (
-                "failed" if current.stopped else "with_dead_letters" if current.dead_letters else "completed"
-            )
+            current.waiting = _waiting(current)
+            current.state = _ended(current)
             _finish(current, "; ".join(str(error) for error in current.stopped))
         except BaseException as error:
             current.state = "failed"
@@ -77,6 +89,20 @@ def _rare_collections() -> Iterator[None]:
         yield
     finally:
         gc.set_threshold(*before)
+
+
+def _waiting(current: Run) -> list[Question]:
+    sync = current.ctx.pins.syncs.get(current.sync or "") if current.kind == "sync" else None
+    return waiting.concerning(current.ctx.store, sync) if sync is not None else []
+
+
+def _ended(current: Run) -> str:
+    """The worst of what is true: a person's yes is waited for before a letter is."""
+    if current.stopped:
+        return "failed" if current.goes_on_at is None else "partial"
+    if current.waiting:
+        return "awaiting_approval"
+    return "with_dead_letters" if current.dead_letters else "completed"
 
 
 def _row(current: Run, flow_run: str) -> dict[str, Any]:

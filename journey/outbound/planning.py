@@ -17,9 +17,9 @@ from dead_letter import parking
 from dead_letter.parking import Letter
 from journey import echo
 from journey.context import Context
-from journey.dirty import mark_rows
 from journey.outbound import refused
-from journey.outbound.scene import Scene
+from journey.outbound.gates import Gates, Weight
+from journey.outbound.scene import Scene, referring
 from journey.syncs import Route, Sync
 from kernel.errors import Park
 from kernel.ids import derived_id
@@ -28,7 +28,7 @@ from kernel.ledger import claims, plans
 from kernel.ledger.plans import Plan
 from kernel.records import Action
 from kernel.store import Raced, again_on_race, bulk
-from kernel.store.tables import binding, delivery, dirty, golden, link, target_state
+from kernel.store.tables import binding, delivery, dirty, target_state
 from mappings import TargetPart
 
 BATCH = 1000
@@ -61,14 +61,16 @@ def plan_sync(ctx: Context, sync: Sync) -> Planned:
     """Plan every record that is dirty for this sync, entity by entity in the order of its routes: parents first."""
     done = Planned()
     with hold(ctx.store, f"plan:{sync.name}") as lease:
+        gates = Gates(ctx, sync)
         for entity in dict.fromkeys(route.entity for route in sync.routes):
             while marks := _marks(ctx, sync, entity, BATCH):
                 lease.renew()
                 planned, superseded = again_on_race(
-                    ctx.store.clock, f"sync {sync.name}", partial(_plan_batch, ctx, sync, marks)
+                    ctx.store.clock, f"sync {sync.name}", partial(_plan_batch, ctx, sync, marks, gates)
                 )
                 done.planned += planned
                 done.superseded += superseded
+        gates.close()
     return done
 
 
@@ -93,24 +95,26 @@ def _marks(ctx: Context, sync: Sync, entity: str, limit: int) -> list[Any]:
         .limit(limit)
     )
     with ctx.store.read() as conn:
-        return list(conn.execute(query).all())
+        return bulk.plain(conn.execute(query))
 
 
-def _plan_batch(ctx: Context, sync: Sync, marks: Sequence[Any]) -> tuple[int, int]:
+def _plan_batch(ctx: Context, sync: Sync, marks: Sequence[Any], gates: Gates) -> tuple[int, int]:
     with ctx.store.read() as conn:
         scene = Scene(ctx, conn, [mark.golden_id for mark in marks])
         planners = [_Planner(ctx, scene, route, marks) for route in sync.routes if route.entity == marks[0].entity]
         for planner in planners:
             planner.plan()
         seated = [row["golden_id"] for planner in planners for row in planner.new_bindings]
-        children = _children(ctx, conn, seated)
+        children = referring(ctx, conn, seated)
+        too_often = [gates.too_often(conn, planner.route, planner.changed) for planner in planners]
     letters = parking.rows(ctx.store, ctx.run_id, [each for planner in planners for each in planner.letters()])
 
     def work(conn: Connection) -> tuple[int, int]:
+        gates.begin()
         planned = superseded = 0
         if claims.pending(conn, scene.ids) != scene.pending:
             raise Raced("another worker moved what was on its way to one of these records", cause="raced")
-        for planner in planners:
+        for planner, often in zip(planners, too_often, strict=True):
             plans.add_bindings(conn, planner.new_bindings)
             bulk.upsert(conn, target_state, planner.new_states)
             bulk.update(conn, binding, planner.reseated, ["id"])
@@ -121,6 +125,7 @@ def _plan_batch(ctx: Context, sync: Sync, marks: Sequence[Any]) -> tuple[int, in
             )
             superseded += old
             planned += new
+            gates.weigh(conn, route, Weight(planner.removed, len(planner.changed), new, old), often)
             refused.overtaken(conn, planner.plans, ctx.store.clock.now())
         written = {row.id for row in bulk.select_in(conn, delivery, "id", [each["about"] for each in letters], ["id"])}
         parking.park(conn, [each for each in letters if each["about"] in written])
@@ -128,14 +133,9 @@ def _plan_batch(ctx: Context, sync: Sync, marks: Sequence[Any]) -> tuple[int, in
         bulk.upsert(conn, dirty, children)
         return planned, superseded
 
-    return ctx.store.transact(work, "plan")
-
-
-def _children(ctx: Context, conn: Connection, golden_ids: Sequence[str]) -> list[dict[str, Any]]:
-    """Marks for the records that refer to those that just got a seat: their reference can be written now."""
-    ids = [row.golden_id for row in bulk.select_in(conn, link, "to_golden", golden_ids, ["golden_id"])]
-    rows = bulk.select_in(conn, golden, "id", ids, ["id", "entity", "trace_id"])
-    return mark_rows(ctx, {row.id: (row.entity, "link", row.trace_id) for row in rows})
+    done = ctx.store.transact(work, "plan")
+    gates.commit()
+    return done
 
 
 class _Planner:
@@ -153,10 +153,10 @@ class _Planner:
         self.plans: list[Plan] = []
         self.new_bindings: list[dict[str, Any]] = []
         self.new_states: list[dict[str, Any]] = []
-        self.reseated: list[
-            dict[str, Any]
-        ] = []  # bindings whose object is gone at the target: detached, or to be made anew
+        self.reseated: list[dict[str, Any]] = []  # bindings whose object is gone there: detached, or to be made anew
         self.obsolete: list[str] = []  # bindings whose unsent plan is no longer wanted
+        self.removed = 0  # what takes something away, for the gates
+        self.changed: list[str] = []  # bindings of objects that are there and would change
         self._now = ctx.store.clock.now()
         self._required = [part.references[name] for name in route.requires if name in part.references]
 
@@ -166,6 +166,9 @@ class _Planner:
             row = self.scene.goldens.get(mark.golden_id)
             if row is not None and row.entity == self.route.entity and row.merged_into is None:
                 self._record(row, mark)
+        made = {row["id"] for row in self.new_bindings}
+        for plan in self.plans:
+            plan.first = plan.binding_id in made
 
     def letters(self) -> list[Letter]:
         """One for each record that cannot be written in this target's terms."""
@@ -244,22 +247,15 @@ class _Planner:
             self.obsolete.append(seat.id)
             return
         held = self.ctx.store.open(target_state, seat.id, state.fields) if state is not None else {}
-        sent = {name for name, known in held.items() if "sent" in known} | (unsettled.fields if unsettled else set())
-        sent |= self._would_hold(content) if state is None else set()
+        sent = {*held.get("sent", ()), *(unsettled.fields if unsettled else ())}
+        sent |= self.part.filled(content["data"]) if state is None else set()
         fields = {name: None for name in sorted(sent) if not name.startswith("→")} if policy == "clear" else {}
         if policy == "clear" and not fields:
             self.obsolete.append(seat.id)
             return
         basis = state.updated_at if state is not None else 0
+        self.removed += 1
         self.plans.append(self._plan(row, mark, seat.id, _ACTIONS[policy], fields, {}, {}, held, basis))
-
-    def _would_hold(self, content: dict[str, Any]) -> set[str]:
-        """The fields that a write of the record fills."""
-        try:
-            rendered = self.part.render(content["data"])
-        except Park:
-            return set()
-        return {name for name, value in rendered.items() if value is not None}
 
     def _upsert(self, row: Any, mark: Any, content: dict[str, Any], seat: Any | None) -> None:
         refs, wait_on = self._references(row.id)
@@ -284,9 +280,7 @@ class _Planner:
         else:
             fields = {name: value for name, value in rendered.items() if value is not None}
         changed = {
-            name: end
-            for name, end in refs.items()
-            if f"→{name}" in unsure or echo.base(held.get(f"→{name}", {})) != end
+            name: end for name, end in refs.items() if f"→{name}" in unsure or echo.base(held, f"→{name}") != end
         }
         if not fields and not changed:
             self.obsolete.append(binding_id)
@@ -298,6 +292,8 @@ class _Planner:
         plan = self._plan(row, mark, binding_id, action, fields, changed, origins, held, basis)
         plan.wait_on = wait_on
         plan.doubted = unsettled.doubted and not unsettled.open and self.spec.write_class in _LOOKS
+        if not fresh:
+            self.changed.append(binding_id)
         self._unless_refused(plan)
 
     def _unless_refused(self, plan: Plan) -> None:
@@ -319,12 +315,11 @@ class _Planner:
     def _differs(self, name: str, value: Any, held: echo.Fields, unsure: set[str]) -> bool:
         if name in unsure:
             return True
-        known = held.get(name)
-        if known is None:
+        if not echo.knows(held, name):
             return value is not None  # what was never seen is never cleared
         if name in self.part.only_create:
             return False
-        was = echo.base(known)
+        was = echo.base(held, name)
         return bool(was != value and not (was is not None and value is not None and self.part.same(name, was, value)))
 
     def _held(self, row: Any, content: dict[str, Any], seat: Any | None) -> tuple[str, echo.Fields, int, bool]:
@@ -393,7 +388,7 @@ class _Planner:
             fields=fields,
             refs=refs,
             origins=origins,
-            before={name: echo.base(held[name]) for name in fields if name in held} or None,
+            before=echo.before(held, fields) or None,
             basis=basis,
             retry=mark.reason == "replay",
         )

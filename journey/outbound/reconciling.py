@@ -12,7 +12,7 @@ from journey import echo
 from journey.outbound.sending import held_fields, letter
 from journey.outbound.shard import Shard
 from kernel.clock import SECOND
-from kernel.errors import Park, ThroughlineError
+from kernel.errors import Park, RetryAt, ThroughlineError
 from kernel.ledger import claims
 from kernel.ledger.claims import Claimed
 from kernel.ledger.settling import Settled, settle
@@ -84,10 +84,13 @@ def _holds(shard: Shard, claimed: Claimed, hit: SourceRecord) -> bool:
 
 def _cannot_read(shard: Shard, claimed: Claimed, error: ThroughlineError) -> Settled:
     now = shard.ctx.store.clock.now()
-    if claimed.sent_at < now - _LONGEST * SECOND:
+    waits = isinstance(error, RetryAt) or error.outage  # nobody can be asked now: that is no answer
+    if claimed.sent_at < now - _LONGEST * SECOND and not waits:
         return Settled(claimed, State.DEAD, "unknown", cause="unknown_outcome", error=error.message)
-    wait = int(shard.spec.settle.total_seconds() * SECOND)
-    return Settled(claimed, State.UNKNOWN, "unreadable", cause=error.cause, error=error.message, not_before=now + wait)
+    at = now + int(shard.spec.settle.total_seconds() * SECOND)
+    if isinstance(error, RetryAt):
+        at = max(at, error.at)
+    return Settled(claimed, State.UNKNOWN, "unreadable", cause=error.cause, error=error.message, not_before=at)
 
 
 def _write(shard: Shard, results: list[Settled]) -> None:

@@ -59,7 +59,7 @@ class Refused:
 
 def overtaken(conn: Connection, planned: Sequence[Plan], now: int) -> None:
     """Close the open letters of dead deliveries whose binding has a newer plan: one that was written, not one that was there."""
-    ids = {plan.binding_id for plan in planned}
+    ids = {plan.binding_id for plan in planned if not plan.first}
     rows = bulk.select_in(conn, delivery, "binding_id", ids, ["id", "binding_id"], f"AND t.state = '{State.DEAD}'")
     if not rows:
         return

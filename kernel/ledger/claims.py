@@ -45,7 +45,11 @@ class Claimed:
         return f"{self.op_key}-g{self.generation}"
 
 
-_CLAIMED = [column for column in delivery.columns if column.name != "before"]
+_CLAIMED = (
+    *(delivery.c.id, delivery.c.binding_id, delivery.c.golden_id, delivery.c.action, delivery.c.trace_id),
+    *(delivery.c.sync, delivery.c.op_key, delivery.c.generation, delivery.c.attempts, delivery.c.fence),
+    *(delivery.c.sent_at, delivery.c.mapping, delivery.c.body, delivery.c.planned_at, delivery.c.state),
+)
 
 
 def due(
@@ -250,6 +254,12 @@ def unsettled(conn: Connection, store: Store, binding_ids: Sequence[str]) -> dic
     return found
 
 
+def under_way(conn: Connection, store: Store, binding_ids: Sequence[str]) -> dict[str, set[str]]:
+    """By binding: the fields of a send that nobody has answered yet."""
+    rows = bulk.select_in(conn, delivery, "binding_id", binding_ids, ["id", "binding_id", "body"], f"AND {_OPEN}")
+    return {row.binding_id: set(_keys(store.open(delivery, row.id, row.body))) for row in rows}
+
+
 def sent_fields(conn: Connection, store: Store, binding_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
     """By binding: the values of every send that may have got there, the newest last said."""
     columns = ["id", "binding_id", "planned_at", "attempts", "body"]
@@ -277,7 +287,7 @@ def _keys(body: dict[str, Any]) -> list[str]:
 
 def has_next(conn: Connection, binding_ids: list[str]) -> set[str]:
     """The bindings for which a newer plan stands ready."""
-    condition = "AND t.state IN ('PLANNED','WAITING')"
+    condition = "AND t.state IN ('PLANNED','WAITING','HELD')"
     return {
         row.binding_id for row in bulk.select_in(conn, delivery, "binding_id", binding_ids, ["binding_id"], condition)
     }

@@ -163,13 +163,20 @@ def _write_bindings(
 
 
 def _release_waiting(conn: Connection, connection: str, golden_ids: Sequence[str], now: int) -> None:
-    """Children that waited for these records' vendor ids may be claimed; one that still misses another parent waits again."""
-    waiting = bulk.select_in(conn, delivery, "wait_on", golden_ids, ["id", "connection"], "AND t.state = 'WAITING'")
+    """Children that waited for these records' vendor ids may be claimed, unless they are held; one that misses another parent waits again."""
+    columns = ["id", "connection", "state"]
+    waiting = bulk.select_in(conn, delivery, "wait_on", golden_ids, columns, "AND t.state IN ('WAITING','HELD')")
     bulk.update(
         conn,
         delivery,
         [
-            {"state": State.PLANNED, "wait_on": None, "not_before": now, "id": row.id, "was_state": State.WAITING}
+            {
+                "state": State.HELD if row.state == State.HELD else State.PLANNED,  # held: it waits for a person, too
+                "wait_on": None,
+                "not_before": now,
+                "id": row.id,
+                "was_state": row.state,
+            }
             for row in waiting
             if row.connection == connection
         ],

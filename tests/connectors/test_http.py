@@ -154,7 +154,7 @@ def test_how_long_the_headers_ask_to_wait() -> None:
 
 def test_limits_are_kept_before_the_vendor_has_to_say_so(clock: FakeClock) -> None:
     vendor = Vendor(ok())
-    http = http_to(vendor, clock, limits=[Limit(2, 1.0), Limit(3, 10.0)])
+    http = http_to(vendor, clock, limits=[Limit(2, 1.0), Limit(3, 10.0, name="ten")])
     for _ in range(4):
         http.get("/x")
     assert clock.slept == [1.0, 9.0]

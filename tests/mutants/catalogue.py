@@ -34,7 +34,7 @@ MUTANTS = (
         "journey/outbound/sending.py",
         [
             (
-                "    if error.fate is Fate.UNKNOWN:\n        return _unknown(shard, claimed, now, told)\n",
+                "    if error.fate is Fate.UNKNOWN:\n        return _unknown(shard, claimed, error, now, told)\n",
                 "    if error.fate is Fate.UNKNOWN:\n"
                 '        return Settled(claimed, State.PLANNED, "retry", not_before=now, **told)\n',
             )
@@ -234,7 +234,7 @@ MUTANTS = (
         "a child planned while its parent got its id waits for ever",
         "journey/outbound/delivering.py",
         [("        claims.release_ready(conn, shard.connection, shard.resource, now)\n", "")],
-        (SIMULATION, "--regressions", "--no-record", "--jobs", "1"),
+        _test("tests/journey/test_meanwhile.py", "-k", "sqlite and came_while"),
     ),
     Mutant(
         "K8",
@@ -246,28 +246,28 @@ MUTANTS = (
                 "there = state is not None and state.present and seat.vendor_id is not None",
             )
         ],
-        (SIMULATION, "--regressions", "--no-record", "--jobs", "1"),
+        _test("tests/journey/test_meanwhile.py", "-k", "sqlite and found_by_asking"),
     ),
     Mutant(
         "K9",
         "a plan looks first although another send is still unanswered, and can never be written",
         "journey/outbound/planning.py",
         [("unsettled.doubted and not unsettled.open and", "unsettled.doubted and")],
-        (SIMULATION, "--regressions", "--no-record", "--jobs", "1"),
+        _test("tests/journey/test_meanwhile.py", "-k", "sqlite and stands_in_line"),
     ),
     Mutant(
         "K10",
         "a delivery that a replay takes up while another run goes on is counted twice",
         "journey/balance.py",
         [("    _reopened(before, {row.id: row for row in rows}, out, ended)\n", "")],
-        (SIMULATION, "--regressions", "--no-record", "--jobs", "1"),
+        _test("tests/journey/test_meanwhile.py", "-k", "sqlite and counted_once"),
     ),
     Mutant(
         "K11",
         "a plan that is not written closes the letter of the one that died",
         "journey/outbound/refused.py",
         [(" and row.binding_id in renewed]", "]")],
-        (SIMULATION, "--regressions", "--no-record", "--jobs", "1"),
+        _test("tests/journey/test_meanwhile.py", "-k", "sqlite and not_written"),
     ),
     Mutant(
         "K4",
@@ -295,5 +295,71 @@ MUTANTS = (
         [('    where = ["id", "was_fence", "was_state"]\n', '    where = ["id"]\n')],
         _simulation("A", 3000),
     ),
+    Mutant(
+        "G1",
+        "a release is good for whatever waits by now, not for what was shown",
+        "journey/interventions/approving.py",
+        [
+            (
+                "if question.kind != Kind.SHRUNKEN_READ and holding.fingerprint(keys) != question.fingerprint:",
+                "if False:",
+            )
+        ],
+        _test("tests/journey/test_gates.py", "-k", "sqlite and planned_while"),
+    ),
+    Mutant(
+        "G2",
+        "what is too much is free to be sent until its whole plan is written",
+        "journey/outbound/gates.py",
+        [
+            (
+                "        holding.hold(conn, group, self._gate(conn, kind, route).id)\n",
+                "        self._gate(conn, kind, route)\n",
+            )
+        ],
+        _test("tests/journey/test_gates.py", "-k", "sqlite and kill_anywhere"),
+    ),
+    Mutant(
+        "G3",
+        "nobody counts how often a record is written",
+        "journey/outbound/gates.py",
+        [("if one.sends >= route.limits.record or", "if False or")],
+        _test("tests/journey/test_gates.py", "-k", "sqlite and over_and_over"),
+    ),
+    Mutant(
+        "G4",
+        "a lease that passed to another worker is taken back by a beat",
+        "kernel/leases.py",
+        [
+            (
+                "lease.c.name == self.name, lease.c.holder == self.holder, lease.c.fence == self.fence",
+                "lease.c.name == self.name",
+            )
+        ],
+        _test("tests/kernel/test_leases.py", "-k", "sqlite and taken_back"),
+    ),
+    Mutant(
+        "G5",
+        "what a vendor made of a send that nobody answered counts as an edit",
+        "journey/echo.py",
+        [("unsure = name in under_way and value != base(state, name)", "unsure = False")],
+        _test("tests/journey/test_rings.py", "-k", "kill_in_a_ring and settle"),
+    ),
+    Mutant(
+        "G6",
+        "a complete read that shrank lets removals pass",
+        "journey/outbound/gates.py",
+        [("return _NOTHING if self._shrunken else usual", "return usual")],
+        _test("tests/journey/test_gates.py", "-k", "sqlite and shrank"),
+    ),
+    Mutant(
+        "G7",
+        "what a vendor was seen to make of our value counts as an edit",
+        "journey/echo.py",
+        [("    if name in seen and _equal(part, name, value, seen[name]):\n        return True\n", "")],
+        _test("tests/journey/test_rings.py", "-k", "one_edit"),
+    ),
 )
+"""G1 to G7 are defects of the gates, the leases and the rings; K1 and on, of the engine, mostly such as were found."""
+
 BY_NAME = {mutant.name: mutant for mutant in MUTANTS}
