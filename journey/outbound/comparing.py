@@ -146,7 +146,7 @@ class Comparison:
             return
         held = self.ctx.store.open(target_state, seat.id, state.fields) if state is not None else {}
         sent = {*held.get("sent", ()), *(unsettled.fields if unsettled else ())}
-        sent |= self._would_hold(content) if state is None else set()
+        sent |= self.part.filled(content["data"]) if state is None else set()
         fields = {name: None for name in sorted(sent) if not name.startswith("→")} if policy == "clear" else {}
         if policy == "clear" and not fields:
             self.obsolete.append(seat.id)
@@ -154,14 +154,6 @@ class Comparison:
         basis = state.updated_at if state is not None else 0
         self.removed += 1
         self.plans.append(self._plan(row, mark, seat.id, _ACTIONS[policy], fields, {}, {}, held, basis))
-
-    def _would_hold(self, content: dict[str, Any]) -> set[str]:
-        """The fields that a write of the record fills."""
-        try:
-            rendered = self.part.render(content["data"])
-        except Park:
-            return set()
-        return {name for name, value in rendered.items() if value is not None}
 
     def _upsert(self, row: Any, mark: Any, content: dict[str, Any], seat: Any | None) -> None:
         refs, wait_on = self._references(row.id)

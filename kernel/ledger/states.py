@@ -54,7 +54,7 @@ FOLLOWS: dict[State, tuple[State, ...]] = {
         State.DEAD,
     ),
     State.WAITING: (State.PLANNED, State.HELD, State.UNKNOWN, State.SUPERSEDED, State.DEAD),
-    State.HELD: (State.PLANNED, State.WAITING, State.UNKNOWN, State.SUPERSEDED, State.DEAD),
+    State.HELD: (State.PLANNED, State.WAITING, State.SUPERSEDED, State.DEAD),
     State.INFLIGHT: (
         State.APPLIED,
         State.NO_OP,
