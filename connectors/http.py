@@ -33,6 +33,7 @@ logging.getLogger("httpcore").setLevel(logging.WARNING)
 
 MAX_ANSWER = 64 * 1024 * 1024
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+_REFUSED = ("rate_limited", "daily_budget")
 _UNPARSED: Any = object()
 
 
@@ -81,6 +82,7 @@ class _Call:
     trace_id: str
     raw: bool
     accept: Collection[int]
+    cost: int = 1
     answer: Answer | None = None
     reauthenticated: bool = False
 
@@ -135,10 +137,11 @@ class Http:
         check: bool = True,
         accept: Collection[int] = (),
         raw: bool = False,
+        cost: int = 1,
     ) -> Answer:
         """Send one request and return its answer, or raise the error whose fate says what must happen next.
 
-        `accept`: statuses returned as they are. `check=False`: once retries are spent, any status is returned (ask
+        `cost`: in the vendor's tokens, where a limit counts those. `accept`: statuses returned as they are. `check=False`: once retries are spent, any status is returned (ask
         `verdict`). A read's 2xx body must be JSON unless `raw`.
         """
         body = content.encode() if isinstance(content, str) else content
@@ -146,7 +149,7 @@ class Http:
         if json is not None:
             body = orjson.dumps(json)
             headers.setdefault("Content-Type", "application/json")
-        call = _Call(method.upper(), self._resolve(url, params), body, headers, write, trace_id, raw, accept)
+        call = _Call(method.upper(), self._resolve(url, params), body, headers, write, trace_id, raw, accept, cost)
         try:
             return policy(self.clock, self.attempts)(self._attempt, call)
         except Reauthenticate as error:
@@ -156,6 +159,8 @@ class Http:
             if not check and answer is not None and error.status == answer.status and answer.status != 401:
                 return answer
             raise
+        finally:
+            call.content = call.answer = None  # tenacity leaves a cycle behind; bodies must not wait for the collector
 
     def get(self, url: str, **options: Any) -> Answer:
         """Read; see `send`."""
@@ -191,7 +196,8 @@ class Http:
         return _no_long_wait(error, now)
 
     def close(self) -> None:
-        """Release sockets."""
+        """Release sockets, and what was leased of the budget."""
+        self._budget.close()
         with self._lock:
             if self._client is not None:
                 self._client.close()
@@ -202,16 +208,27 @@ class Http:
         headers = {**self._headers, **(call.headers or {})}
         if self.auth is not None:
             self.auth.apply(headers)
-        self._budget.take()
-        call.answer = answer = self._exchange(call, headers)
+        self._budget.take(1, call.cost, f"{call.method} {call.url.path}")
+        try:
+            call.answer = answer = self._exchange(call, headers)
+        except ThroughlineError as lost:
+            lost.outage = self._budget.done(trouble=isinstance(lost, (Retry, Unknown)))
+            raise
+        outage = self._budget.done(trouble=answer.status >= 500)
+        if self.verdicts.left is not None:
+            self._budget.told(self.verdicts.left(answer.headers))
         if answer.status in call.accept:
             return answer
         error = self.verdict(answer)
+        if isinstance(error, Retry) and error.cause in _REFUSED:
+            wait = (error.at - self.clock.now()) / SECOND if isinstance(error, RetryAt) else error.after
+            self._budget.refused(wait, error.cause)
         if isinstance(error, Reauthenticate):
             if call.reauthenticated or self.auth is None or not self.auth.refresh(headers.get("Authorization", "")):
                 raise self._refused(error)
             call.reauthenticated = True
         if error is not None:
+            error.outage = outage
             raise error
         if not call.write and not call.raw and answer.status != 204:
             answer.json()
@@ -227,6 +244,7 @@ class Http:
                 content = self._body(response)
             finally:
                 response.close()
+                response.stream = httpx.ByteStream(b"")  # httpx's own refers back to the response
         except _NOT_SENT as error:
             raise Retry(self._told("cannot be reached", error), cause="unreachable", trace_id=call.trace_id) from None
         except (httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:

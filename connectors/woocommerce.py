@@ -29,6 +29,7 @@ from pydantic import Field, SecretStr
 from connectors.auth import Auth, BasicAuth, OAuth1
 from connectors.base import Connector, ConnectorSettings, Deletes, Limit, Resource, WriteClass, WriteSpec, looked
 from connectors.batches import Indexed, Outcomes, failed, inside, refusing, untold
+from connectors.budget import Kind
 from connectors.changes import Listed, changes
 from connectors.http import Answer, Http
 from connectors.paging import ById, at
@@ -92,7 +93,6 @@ class WoocommerceSettings(ConnectorSettings):
     oauth1: bool = False  # sign requests over https too: for hosts that strip the Authorization header
     plain_http: bool = False  # the site has no TLS: requests are signed, and everybody on the way reads what they hold
     page_size: Annotated[int, Field(ge=2, le=100)] = 100  # less where the host is too slow for 100 objects
-    requests_per_second: Annotated[int, Field(ge=1)] = 4
     webhook_secret: Secrets = ()
 
 
@@ -125,7 +125,7 @@ class Woocommerce(Connector):
             }.items()
         },
     }  # fmt: skip
-    limits: ClassVar[Sequence[Limit]] = (Limit(4, 1.0),)
+    limits: ClassVar[Sequence[Limit]] = (Limit(4, kind=Kind.CONCURRENT),)  # the host's, not the vendor's: a guess
     setup = (
         "Settings → Permalinks: anything but plain; the REST API has no address else.",
         "WooCommerce → Settings → Advanced → REST API: a key of a shop manager with Read/Write.",
@@ -140,9 +140,8 @@ class Woocommerce(Connector):
         auth: Auth = BasicAuth(settings.consumer_key, settings.consumer_secret)
         if settings.oauth1 or settings.base_url.startswith("http://"):
             auth = OAuth1(settings.consumer_key, settings.consumer_secret, clock=options.get("clock"))
-        limits = (Limit(settings.requests_per_second, 1.0),)
         told: Json = {"clean": _clean, "plain": settings.plain_http, **options}
-        return Http(base_url=settings.base_url, auth=auth, verdicts=VERDICTS, limits=limits, **told)
+        return Http(base_url=settings.base_url, auth=auth, verdicts=VERDICTS, **told)
 
     def __init__(self, settings: Any, http: Http) -> None:
         """See `connectors.open_connector`."""

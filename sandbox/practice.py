@@ -75,7 +75,7 @@ class Practice:
     credential: ClassVar[str] = "token"
     address: ClassVar[str] = "base_url"
     besides: ClassVar[Mapping[str, Any]] = {}
-    """Other settings that no connection can do without; nothing secret."""
+    """What every connection is told beside address and credential."""
     secret: ClassVar[str] = "webhook_secret"
     """The setting that holds webhook secrets; empty where there are no webhooks."""
     rotates: ClassVar[bool] = True
@@ -108,7 +108,6 @@ class Practice:
     def settings(self) -> Json:
         """The settings of a connection that works."""
         told: Json = {self.address: self.sim.base_url, self.credential: self.sim.token} if self.simulated else {}
-        told |= self.besides
         return told | ({self.secret: f"{SECRET},whsec_b2xk" if self.rotates else SECRET} if self.secret else {})
 
     def oauth(self) -> Json:

@@ -16,7 +16,7 @@ class WoocommercePractice(Practice):
     main = "orders"
     page = 20
     credential = "consumer_secret"
-    besides: ClassVar[Mapping[str, Any]] = {"consumer_key": "ck_sandbox", "requests_per_second": 10_000}
+    besides: ClassVar[Mapping[str, Any]] = {"consumer_key": "ck_sandbox"}
     dated = False
     writing = ("POST", r"/v3/RESOURCE/batch$")
     reading = ("GET", r"/v3/orders$")
@@ -31,7 +31,7 @@ class WoocommercePractice(Practice):
 
     def settings(self) -> Json:
         """Small pages, unless large ones are wanted."""
-        return {**super().settings(), "page_size": 100 if self.large else self.page}
+        return {**super().settings(), **self.besides, "page_size": 100 if self.large else self.page}
 
     def paged(self, *, large: bool) -> None:
         """The connection asks for them; the vendor gives what is asked for."""

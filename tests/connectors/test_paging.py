@@ -10,7 +10,7 @@ import httpx
 import orjson
 import pytest
 
-from connectors.batches import one_by_one
+from connectors.batches import Indexed, Outcomes, one_by_one
 from connectors.changes import Listed, changes
 from connectors.http import Answer, Http
 from connectors.paging import ById, Paging, at
@@ -234,3 +234,15 @@ def test_a_code_that_only_headers_tell_wins_over_the_status() -> None:
     assert passing.value.cause == "rate_limited"
     good = Answer(200, httpx.Headers({"x-left": "0"}), b"{}")
     assert http.verdict(good) is None
+
+
+def test_what_is_settled_stays_so_when_a_later_request_of_the_batch_fails() -> None:
+    outcomes = Outcomes([WriteItem(Action.UPSERT, f"k{n}", f"k{n}-g0", {}) for n in range(3)])
+
+    def send(items: Indexed) -> None:
+        outcomes.settle(items[0][0], WriteOutcome("7"))
+        raise Unknown("the second request's answer was lost", cause="timeout")
+
+    outcomes.each(outcomes.items, send)
+    assert [outcome.vendor_id for outcome in outcomes.in_order()] == ["7", None, None]
+    assert [outcome.error is None for outcome in outcomes.in_order()] == [True, False, False]
