@@ -360,10 +360,5 @@ MUTANTS = (
         _test("tests/journey/test_rings.py", "-k", "one_edit"),
     ),
 )
-<<<<<<< HEAD
 """G1 to G7 are defects of the gates, the leases and the rings."""
-=======
-"""G1 to G7 are defects of the gates, the leases and the rings; K1 and on, of the engine, mostly such as were found."""
-
->>>>>>> wt-chaos
 BY_NAME = {mutant.name: mutant for mutant in MUTANTS}
