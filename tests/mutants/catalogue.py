@@ -206,7 +206,7 @@ MUTANTS = (
                 "    may_pass = delivery.c.id.is_not(None)\n",
             )
         ],
-        _simulation("A"),
+        _test("tests/journey/test_meanwhile.py", "-k", "sqlite and can_no_longer_land"),
     ),
     Mutant(
         "K1",
