@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -14,7 +15,8 @@ from dead_letter.inspecting import Filter
 from journey import runs
 from journey.dirty import mark_rows
 from journey.outbound import planning
-from kernel.errors import Park
+from kernel.clock import SECOND
+from kernel.errors import Park, Unknown
 from kernel.ids import new_id
 from kernel.ledger import plans
 from kernel.ledger.states import State
@@ -112,3 +114,24 @@ def test_a_plan_that_is_not_written_closes_no_letter(world: World, asked: bool) 
         bulk.upsert(conn, dirty, mark_rows(ctx, {row.id: (row.entity, "link", row.trace_id)}))
     planning.plan_sync(ctx, ctx.pins.syncs["test"])
     assert inspecting.show(world.store, letter, "me")["state"] == ("replaying" if asked else "open")
+
+
+def test_a_newer_version_waits_until_the_first_of_two_sends_can_no_longer_land(world: World) -> None:
+    """The second send was answered; the first one, unanswered, may still be on its way and would undo the newer version."""
+    sent: list[tuple[str, int]] = []
+
+    def lose_the_first(_resource: str, batch: Sequence[WriteItem]) -> None:
+        sent.append((str(batch[0].fields.get("lastname")), world.clock.now()))
+        if len(sent) == 1:
+            raise Unknown("reset")
+
+    world.routes = [route("contact", "crm.contacts")]
+    world.crm.before_write = lose_the_first
+    world.shop.put("customers", "1", email="ann@acme.io", first="Ann", last="Lee")
+    world.run()
+    world.shop.put("customers", "1", last="Archer")
+    world.run()
+    names, instants = zip(*sent, strict=True)
+    assert names == ("Lee", "Lee", "Archer")
+    landing = world.crm.resources["contacts"].write.max_processing  # type: ignore[union-attr]
+    assert instants[2] - instants[0] >= landing.total_seconds() * SECOND

@@ -206,7 +206,7 @@ MUTANTS = (
                 "    may_pass = delivery.c.id.is_not(None)\n",
             )
         ],
-        _simulation("A"),
+        _test("tests/journey/test_meanwhile.py", "-k", "sqlite and can_no_longer_land"),
     ),
     Mutant(
         "K1",
@@ -360,6 +360,5 @@ MUTANTS = (
         _test("tests/journey/test_rings.py", "-k", "one_edit"),
     ),
 )
-"""G1 to G7 are defects of the gates, the leases and the rings; K1 and on, of the engine, mostly such as were found."""
-
+"""G1 to G7 are defects of the gates, the leases and the rings."""
 BY_NAME = {mutant.name: mutant for mutant in MUTANTS}

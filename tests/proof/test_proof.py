@@ -14,7 +14,7 @@ from tests.proof.telling import BEGIN, END, KEYS, PAGE, table, write_table
 @pytest.fixture
 def proof() -> Proof:
     """Nothing is run."""
-    return Proof(Namespace(without="simulation,chaos,mutants,webhooks", simulation_seeds=1, chaos_seeds=1, records=1, kills=1, start=0))  # fmt: skip
+    return Proof(Namespace(without="simulation,chaos,mutants,webhooks,quota,canaries", simulation_seeds=1, chaos_seeds=1, records=1, kills=1, start=0))  # fmt: skip
 
 
 def test_what_was_not_measured_is_null_and_says_why(proof: Proof) -> None:
