@@ -123,12 +123,18 @@ class Gates:
             return
         if not asked and not limit.exceeded(counted, self._objects(conn, route)):
             return
+        if not asked and self._is_first_load(conn, kind, route, limit):
+            return
         if not asked and kind is not Kind.WRITES_TO_TARGET:  # a newer plan may have taken an older one's place
             counted = holding.unsent(conn, group)
             self._set(route, kind, counted)
             if not limit.exceeded(counted, self._objects(conn, route)):
                 return
         holding.hold(conn, group, self._gate(conn, kind, route).id)
+
+    def _is_first_load(self, conn: Connection, kind: Kind, route: Route, limit: Limit) -> bool:
+        """A target that holds nothing of ours is filled once; writes in a loop are of objects that are there."""
+        return kind is Kind.WRITES_TO_TARGET and limit.count > 0 and not self._objects(conn, route)
 
     def _set(self, route: Route, kind: Kind, counted: int) -> None:
         tally = self._tallies[_target(route)]
