@@ -115,6 +115,7 @@ def _resource(name: str) -> Resource:
         write=writes if name in LOOKUPS else None,
         backfill=True,
         bulk=BULK_READ,
+        page=2000,
     )
 
 

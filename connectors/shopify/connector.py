@@ -78,6 +78,7 @@ def _resource(name: str, write: WriteSpec | None) -> Resource:
         write=write,
         backfill=True,
         bulk=BULK,
+        page=50,
     )
 
 
@@ -127,7 +128,6 @@ class Shopify(Connector):
             base_url=settings.base_url or f"https://{settings.domain}",
             auth=HeaderAuth("X-Shopify-Access-Token", settings.token),
             verdicts=VERDICTS,
-            limits=cls.limits,
             **options,
         )
 
