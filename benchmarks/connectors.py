@@ -24,6 +24,7 @@ import httpx
 import orjson
 from rich.console import Console
 
+from benchmarks.measuring import JobFailed
 from benchmarks.replay import AGAIN, Recorder, Recording
 from connectors import connector_for, open_connector
 from connectors.base import Connector
@@ -127,7 +128,7 @@ def _do(connector: Connector, job: str, resource: str, count: int) -> int:
     items = _items(connector.system, resource, count)
     done = 0
     for start in range(0, count, spec.batch_size):
-        connector.http.clock.sleep(60)  # no limit of ours holds it back
+        connector.http.clock.sleep(86_400)  # no limit of ours holds it back
         for outcome in connector.write(resource, items[start : start + spec.batch_size]):
             assert outcome.error is None, f"{connector.system}: {outcome.error}"
             done += 1
@@ -197,7 +198,7 @@ def _child(*arguments: str) -> str:
     command = [sys.executable, "-m", "benchmarks.connectors", *arguments]
     done = subprocess.run(command, cwd=ROOT, env=_environment(), capture_output=True, text=True, check=False)
     if done.returncode:
-        raise SystemExit(f"{' '.join(arguments)}: {done.stderr[-1500:]}")
+        raise JobFailed(f"{' '.join(arguments)}: {done.stderr[-1500:]}")
     return done.stdout.strip()
 
 
@@ -219,7 +220,12 @@ def run(home: Path, records: int, *, write: bool, only: str = "") -> None:
     home.mkdir(parents=True, exist_ok=True)
     for system, job in jobs():
         if only in f"{system} {job}":
-            lines.append("| " + " | ".join(cost(system, job, records, home).row()) + " |")
+            try:
+                row = cost(system, job, records, home).row()
+            except JobFailed as error:
+                console.print(str(error), highlight=False, markup=False)
+                row = [f"{system} {job}", "not measured", *[""] * (len(_COLUMNS) - 2)]
+            lines.append("| " + " | ".join(row) + " |")
             console.print(lines[-1], highlight=False)
     if write:
         _into_page("\n".join(lines))
