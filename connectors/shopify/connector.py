@@ -16,7 +16,7 @@ from connectors.http import Http, PageGuard
 from connectors.jobs import JobLost
 from connectors.shopify import documents, hooks
 from connectors.shopify.bulk import BulkRead
-from connectors.shopify.checking import check, fields_of
+from connectors.shopify.checking import check, define_key, fields_of
 from connectors.shopify.documents import SHAPES, Shape
 from connectors.shopify.graph import VERDICTS, Graph
 from connectors.shopify.shaping import nodes_of, record_of, records_of
@@ -100,7 +100,7 @@ class Shopify(Connector):
     system = "shopify"
     setup = (
         "Settings → Apps and sales channels → Develop apps: an app with the scopes below; take its Admin API token.",
-        "Settings → Custom data: for customers and products, a definition `throughline.ext_key` of the type ID.",
+        "`throughline check --fix`, or Settings → Custom data: for customers and products, a definition `throughline.ext_key` of type ID.",
         "For webhooks: the app's client secret, and subscriptions to the topics of what is read.",
     )
     permissions = tuple(dict.fromkeys(scope for shape in SHAPES.values() for scope in shape.scopes))
@@ -215,6 +215,13 @@ class Shopify(Connector):
             for key, nodes in self._writer.find(shape, ext_keys[start : start + 20]).items():
                 found[key] = records_of(self._graph, shape, nodes)
         return found
+
+    def ensure_key(self, resource: str) -> bool:
+        """Make the metafield definition of type `id`, whose values are unique; False when it is there already."""
+        shape = self._shape(resource)
+        if not shape.setter:
+            return super().ensure_key(resource)
+        return define_key(self._graph, shape, self._settings)
 
     def webhook(self, request: WebhookRequest) -> Delivered:
         """Hints: the payloads are REST-shaped, so objects are read again by id; one that is gone then shows as a tombstone."""

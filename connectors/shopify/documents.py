@@ -124,6 +124,10 @@ KEY_DEFINITION = (
     "metafieldDefinitions(first: 1, ownerType: $owner, namespace: $namespace, key: $key) { "
     "nodes { type { name } capabilities { uniqueValues { enabled } } } } }"
 )
+DEFINE_KEY = (
+    "mutation DefineKey($definition: MetafieldDefinitionInput!) { metafieldDefinitionCreate(definition: $definition) { "
+    "createdDefinition { id } userErrors { field message code } } }"
+)
 DEFINITIONS = (
     "query Definitions($owner: MetafieldOwnerType!, $after: String) { "
     "metafieldDefinitions(first: 100, ownerType: $owner, after: $after) { "
@@ -247,6 +251,7 @@ def every_document() -> Sequence[tuple[str, str]]:
         "bulk state": BULK_STATE,
         "check": CHECK,
         "key definition": KEY_DEFINITION,
+        "define key": DEFINE_KEY,
         "definitions": DEFINITIONS,
         "type": TYPE,
     }

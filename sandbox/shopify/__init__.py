@@ -212,6 +212,15 @@ class Shopify(Simulator):
         scopes = [{"handle": scope, "description": scope.replace("_", " ")} for scope in self.scopes]
         return {"id": gid("AppInstallation", 1), "accessScopes": scopes}
 
+    def _metafieldDefinitionCreate(self, args: Json) -> Json:  # noqa: N802 - the schema's name
+        told = args["definition"]
+        if self.changes.definition(told["ownerType"], told["namespace"], told["key"]) is not None:
+            taken = {"field": ["definition", "key"], "message": "Key is in use.", "code": "TAKEN"}
+            return {"createdDefinition": None, "userErrors": [taken]}
+        self.define(told["ownerType"], told["namespace"], told["key"], told["type"])
+        made = self.state.get("_definitions", f"{told['ownerType']}/{told['namespace']}/{told['key']}")
+        return {"createdDefinition": made, "userErrors": []}
+
     def _count(self, resource: str, args: Json) -> Json:
         number, limit = len(matching(self.state.visible(resource), args.get("query"))), args.get("limit") or 10**9
         return {"count": min(number, limit), "precision": "EXACT" if number < limit else "AT_LEAST"}

@@ -283,12 +283,26 @@ input MetafieldIdentifierInput {{ key: String! namespace: String! ownerId: ID! }
 type MetafieldsSetUserError implements DisplayableError {{
   code: MetafieldsSetUserErrorCode elementIndex: Int field: [String!] message: String!
 }}
+input MetafieldCapabilityUniqueValuesInput {{ enabled: Boolean! }}
+input MetafieldCapabilityCreateInput {{ uniqueValues: MetafieldCapabilityUniqueValuesInput }}
+input MetafieldDefinitionInput {{
+  capabilities: MetafieldCapabilityCreateInput description: String key: String! name: String! namespace: String
+  ownerType: MetafieldOwnerType! type: String!
+}}
+enum MetafieldDefinitionCreateUserErrorCode {{ INVALID INVALID_CAPABILITY TAKEN }}
+type MetafieldDefinitionCreateUserError implements DisplayableError {{
+  code: MetafieldDefinitionCreateUserErrorCode field: [String!] message: String!
+}}
+type MetafieldDefinitionCreatePayload {{
+  createdDefinition: MetafieldDefinition userErrors: [MetafieldDefinitionCreateUserError!]!
+}}
 type MetafieldsSetPayload {{ metafields: [Metafield!] userErrors: [MetafieldsSetUserError!]! }}
 type MetafieldsDeletePayload {{ deletedMetafields: [MetafieldIdentifier] userErrors: [UserError!]! }}
 type Mutation {{
   bulkOperationRunQuery(groupObjects: Boolean! = false, query: String!): BulkOperationRunQueryPayload
   customerDelete(input: CustomerDeleteInput!): CustomerDeletePayload
   customerSet(identifier: CustomerSetIdentifiers, input: CustomerSetInput!): CustomerSetPayload
+  metafieldDefinitionCreate(definition: MetafieldDefinitionInput!): MetafieldDefinitionCreatePayload
   metafieldsDelete(metafields: [MetafieldIdentifierInput!]!): MetafieldsDeletePayload
   metafieldsSet(metafields: [MetafieldsSetInput!]!): MetafieldsSetPayload
   productDelete(input: ProductDeleteInput!, synchronous: Boolean = true): ProductDeletePayload
