@@ -95,7 +95,9 @@ class PipedriveSettings(ConnectorSettings):
     oauth_url: str = "https://oauth.pipedrive.com"
     key_name: str = "Throughline key"  # name of the text field that holds our key
     requests_per_2s: Annotated[int, Field(ge=1)] = 20  # of one user; more on larger plans
-    daily_tokens: Annotated[int, Field(ge=100)] = 30_000  # the company's: 30,000 × plan × seats; 500 objects read cost 10, a create 26
+    daily_tokens: Annotated[int, Field(ge=100)] = (
+        30_000  # the company's: 30,000 × plan × seats; 500 objects read cost 10, a create 26
+    )
     webhook_secret: Secrets = ()  # user:password, as given to the webhooks (http_auth_user, http_auth_password)
 
     @model_validator(mode="after")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -163,6 +164,7 @@ class _File(BaseModel):
 
 
 _SECRET_NAMES = ("key", "token", "secret", "password")
+_WITH_PASSWORD = re.compile(r"://[^/@\s]*:[^/@\s]+@")
 
 
 def load_connections(path: Path) -> dict[str, ConnectionSettings]:
@@ -176,7 +178,9 @@ def load_connections(path: Path) -> dict[str, ConnectionSettings]:
         if not name.replace("_", "").isalnum() or not name[0].isalpha():
             errors.append(document.error(where, "a connection's name is letters, digits and _"))
         for setting, value in connection.settings.items():
-            if isinstance(value, str) and setting.split("_")[-1] in _SECRET_NAMES:
+            if isinstance(value, str) and (
+                setting.split("_")[-1] in _SECRET_NAMES or _WITH_PASSWORD.search(value) is not None
+            ):
                 message = "a secret is not written here; name where it is: {env: NAME} or {secret: NAME}"
                 errors.append(document.error((*where, "settings", setting), message))
         found[name] = ConnectionSettings(name, connection.system, connection.settings, str(path), document.line(where))

@@ -120,9 +120,7 @@ def _keyed(
         drafts = [_draft(stream, around, item, part, arrival) for item, part in parts if part.entity == entity]
         placed = place(ctx, conn, entity, drafts, around.bound).members.values()
         founded = {
-            each.golden_id
-            for each in placed
-            if each.active and ctx.founds(each.connection, each.resource, each.part)
+            each.golden_id for each in placed if each.active and ctx.founds(each.connection, each.resource, each.part)
         }
         met |= {draft.object_id for draft in drafts if draft.golden_id in founded}
     return met

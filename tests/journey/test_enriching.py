@@ -89,9 +89,7 @@ def test_a_row_is_added_to_whom_it_matches_and_makes_nobody(world: World, facts:
     assert [row.rule for row in filtered] == ["no golden record matches"]
 
 
-def test_who_arrives_later_is_added_to_then_and_nothing_is_written_meanwhile(
-    world: World, facts: MemorySystem
-) -> None:
+def test_who_arrives_later_is_added_to_then_and_nothing_is_written_meanwhile(world: World, facts: MemorySystem) -> None:
     facts.put("spending", "b", email="bob@acme.io", spent="9", orders=1)
     for _ in range(3):
         run = again(world)
