@@ -24,6 +24,7 @@ from console.verbs import (
     status,
     sync,
     trace,
+    warehouse,
 )
 
 EPILOG = (
@@ -70,6 +71,7 @@ app.command("prune")(again.prune)
 app.add_typer(dead_letters.app, name="dead-letters")
 app.command("trace")(trace.trace)
 app.add_typer(identity.app, name="identity")
+app.add_typer(warehouse.app, name="warehouse")
 app.add_typer(dictionary.app, name="dictionary")
 app.add_typer(mapping.app, name="mapping")
 app.add_typer(connector.app, name="connector")

@@ -147,9 +147,9 @@ class Sql(Connector):
             quote = conn.dialect.identifier_preparer
             place, key = quote.format_table(table), quote.quote(spec.key)
             if spec.key not in table.c:
-                conn.execute(sa.DDL(f"ALTER TABLE {place} ADD COLUMN {key} VARCHAR(64)".replace("%", "%%")))
+                conn.exec_driver_sql(f"ALTER TABLE {place} ADD COLUMN {key} VARCHAR(64)")
             name = quote.quote(f"uq_{table.name}_{spec.key}"[:60])
-            conn.execute(sa.DDL(f"CREATE UNIQUE INDEX {name} ON {place} ({key})".replace("%", "%%")))
+            conn.exec_driver_sql(f"CREATE UNIQUE INDEX {name} ON {place} ({key})")
         self._database.forget()
         return True
 
@@ -198,8 +198,9 @@ class Sql(Connector):
         with self._database.reading() as conn:
             schema, _, bare = spec.table.rpartition(".")
             inspector = sa.inspect(conn)
-            sets = [one["column_names"] for one in inspector.get_unique_constraints(bare, schema or None)]
-            sets += [one["column_names"] for one in inspector.get_indexes(bare, schema or None) if one["unique"]]
+            sets: list[list[str | None]] = []
+            sets += [list(one["column_names"]) for one in inspector.get_unique_constraints(bare, schema or None)]
+            sets += [list(one["column_names"]) for one in inspector.get_indexes(bare, schema or None) if one["unique"]]
         return spec.key in table.c and ([spec.key] in sets or [c.name for c in table.primary_key] == [spec.key])
 
     def _described(self, resource: str, spec: SqlTable) -> list[FieldInfo]:

@@ -53,7 +53,8 @@ class Database:
     def reading(self) -> Iterator[sa.Connection]:
         """A connection for look-ups; nothing stays open between its statements."""
         with _fated(writing=False), self.engine.connect() as conn:
-            yield conn.execution_options(isolation_level="AUTOCOMMIT")
+            # DuckDB knows no such level: there a read sees the file as it was when it began.
+            yield conn if self.dialect == "duckdb" else conn.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:

@@ -48,7 +48,7 @@ class Source:
 
     def select(self, *conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
         """Every column of the rows that fit."""
-        found = sa.select(sa.literal_column("t.*")).select_from(self._from)
+        found: sa.Select[Any] = sa.select(sa.literal_column("t.*")).select_from(self._from)
         return found.where(*conditions) if conditions else found
 
     def record(self, raw: Json) -> SourceRecord:

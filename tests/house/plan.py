@@ -23,6 +23,7 @@ WINGS: dict[str, frozenset[str]] = {
     "journey/outbound": frozenset({"journey/inbound", "journey/interventions", "journey/stories"}),
     "journey/stories": frozenset({"journey/inbound", "journey/outbound", "journey/interventions"}),
     "journey/interventions": frozenset({"journey/stories"}),
+    "journey/warehouse": frozenset({"journey/inbound", "journey/outbound", "journey/interventions", "journey/stories"}),
 }
 """Wing of a room -> the wings it may not see: the halves meet in the database, and telling changes nothing."""
 
