@@ -20,6 +20,7 @@ from journey.interventions import identity
 from journey.warehouse.snapshot import Snapshot, snapshot
 from kernel.errors import Stop
 from kernel.ids import new_id
+from kernel.store import sqlite_url
 from tests.conftest import KEY, ROOT
 from tests.journey.conftest import HERE, RESOURCES, WORDS, World
 
@@ -41,6 +42,14 @@ def held(path: Path, *without: str) -> dict[str, list[Any]]:
     """Everything in the file."""
     tables = [name for (name,) in ask(path, "SELECT table_name FROM duckdb_tables() ORDER BY 1")]
     return {name: ask(path, f'SELECT * FROM "{name}" ORDER BY ALL') for name in tables if name not in without}
+
+
+@pytest.fixture
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The warehouse hardly knows the store: SQLite, but where a test asks for the other."""
+    if request.node.get_closest_marker("postgresql"):
+        return str(request.getfixturevalue("postgres_url"))
+    return sqlite_url(tmp_path / "store.db")
 
 
 @pytest.fixture
@@ -87,6 +96,12 @@ def test_every_entity_has_its_records_with_references_by_id(world: World, path: 
     assert path.stat().st_mode & 0o777 == 0o600
     assert [each.name for each in path.parent.iterdir()] == [path.name]
     assert ask(path, "SELECT personal, dictionary FROM _snapshot") == [("hashed", WORDS.revision)]
+
+
+@pytest.mark.postgresql
+def test_the_store_may_be_postgresql(world: World, path: Path) -> None:
+    fill(world)
+    assert take(world, path).records["order"] == 2
 
 
 @pytest.mark.parametrize("personal", ["omitted", "hashed", "plain"])
@@ -189,8 +204,6 @@ snapshot(store, dictionary.load(sys.argv[3]), Path(sys.argv[4]), "hashed", new_i
 
 @pytest.mark.parametrize("point", ["warehouse.read", "warehouse.loaded", "warehouse.built", "warehouse.replaced"])
 def test_killed_at_any_moment_a_whole_file_stays(world: World, path: Path, point: str) -> None:
-    if not world.store.sqlite:
-        pytest.skip("the file is the same whatever the store is")
     fill(world)
     take(world, path)
     before = held(path, "_snapshot")
