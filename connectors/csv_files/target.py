@@ -61,7 +61,7 @@ class Target:
 
     def _lines(self, out: IO[bytes], wanted: dict[str, WriteItem], before: dict[str, Json]) -> bool:
         changed = False
-        for line in self._path.open("rb") if self._path.exists() else ():
+        for line in self._raw_lines():
             told = _object(line)
             item = wanted.get(str(told.get(self._key))) if told else None
             if told is None or item is None:
@@ -104,6 +104,11 @@ class Target:
                 writer.row([row.get(name) for name in names])
                 changed = True
         return changed
+
+    def _raw_lines(self) -> Iterator[bytes]:
+        if self._path.exists():
+            with self._path.open("rb") as lines:
+                yield from lines
 
     def _cells(self) -> Iterator[list[str]]:
         if self._path.exists():

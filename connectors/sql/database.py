@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import urllib.parse
 from collections.abc import Iterator
@@ -16,6 +17,9 @@ from sqlalchemy.pool import NullPool
 
 from connectors.sql.settings import SqlSettings
 from kernel.errors import BadSetting, Park, Retry, Stop, ThroughlineError, Unknown
+
+# At DEBUG SQLAlchemy logs whole rows, whatever `hide_parameters` says.
+logging.getLogger("sqlalchemy.engine").setLevel(logging.WARNING)
 
 _DRIVERS = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg"}
 WRITABLE = frozenset({"sqlite", "postgresql"})

@@ -99,14 +99,14 @@ class Source:
                 more = True
                 while more:
                     started = self._clock.now()
-                    page, at, more = self._page(conn, columns, bounds, at)
+                    found, at, more = self._page(conn, columns, bounds, at)
+                    page += found
                     if n == 0 and at and self._spec.cursor:
                         kept["top"] = at[0]
                     if more:
                         yield Page(page, {**kept, "at": at, **({"rest": True} if n else {})}, started)
+                        page = []
                 at = None
-                if n + 1 < len(parts):
-                    yield Page(page, {**kept, "rest": True}, started)
             page += self._nameless(conn) if window is None else []
         ended = {"since": self._end(kept["top"], kept["since"], begun)} if self._spec.cursor else {}
         yield Page(page, ended, started, last=True)
