@@ -209,7 +209,8 @@ class Sql(Connector):
             names = list(conn.execute(self._source(resource).select().limit(0)).keys())
             if spec.table:
                 try:
-                    types = dict(conn.execute(_COLUMNS, {"name": spec.table.rpartition(".")[2]}).tuples().all())
+                    found = conn.execute(_COLUMNS, {"name": spec.table.rpartition(".")[2]})
+                    types = {str(name): str(kind) for name, kind in found}
                 except (exc.DBAPIError, ThroughlineError):
                     types = {}
         return [FieldInfo(name, _kind(types.get(name, "")), read_only=True) for name in names]

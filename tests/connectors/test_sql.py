@@ -21,7 +21,7 @@ from kernel.ids import content_hash
 from kernel.records import Action, Cursor, SourceRecord, WriteItem
 from tests.conftest import FakeClock
 
-NOW = 1_790_000_000_000_000  # 2026-09-21T13:33:20Z
+NOW = 1_790_000_000_000_000  # 2026-09-21T14:13:20Z
 
 
 def opened(url: str, clock: Any = None, **tables: Any) -> Sql:
@@ -98,12 +98,12 @@ def test_an_id_used_twice_is_told_and_too_many_stop_the_stream(db: sqlite3.Conne
 
 def test_a_cursor_never_passes_the_start_of_its_read_and_looks_back(db: sqlite3.Connection, url: str) -> None:
     clock = FakeClock(NOW)
-    rows = [(1, "2026-09-21 13:00:00", "a"), (2, "2026-09-21 13:33:00", "b"), (3, "2199-01-01 00:00:00", "future")]
+    rows = [(1, "2026-09-21 13:40:00", "a"), (2, "2026-09-21 14:13:00", "b"), (3, "2199-01-01 00:00:00", "future")]
     db.executemany("INSERT INTO t VALUES (?, ?, ?)", rows)
     connector = opened(url, clock, t={"table": "t", "id": "id", "updated_at": "at", "lookback": 60})
     (page,) = connector.read("t", None)
-    assert page.cursor == {"since": "2026-09-21 13:33:20"}
-    db.execute("INSERT INTO t VALUES (4, '2026-09-21 13:32:30', 'committed late')")
+    assert page.cursor == {"since": "2026-09-21 14:13:20"}
+    db.execute("INSERT INTO t VALUES (4, '2026-09-21 14:12:30', 'committed late')")
     found = everything(connector, since=page.cursor)
     assert [record.id for record in found] == ["4", "2", "3"]
     (window,) = connector.read("t", None, window=(NOW - 3_600_000_000, NOW - 600_000_000))
