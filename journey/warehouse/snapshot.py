@@ -102,6 +102,7 @@ class _Making:
         with duckdb.connect(self.file) as con:
             con.execute("SET preserve_insertion_order = false")
             con.execute("SET autoinstall_known_extensions = false")
+            con.execute("SET memory_limit = '1GB'")  # beyond it DuckDB goes on in files beside the new one
             if former is not None:
                 _attach(con, former)
             self._load(con, "_ended", {"id": "VARCHAR", "at": "TIMESTAMP", "how": "VARCHAR"})

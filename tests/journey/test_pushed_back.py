@@ -152,6 +152,7 @@ def test_a_customer_who_was_taken_away_is_not_made_again(company: Company) -> No
     company.night()
     with company.store.write() as conn:
         conn.exec_driver_sql("UPDATE golden SET gone = 1 WHERE entity = 'contact'")
+        conn.exec_driver_sql("UPDATE member SET active = 0 WHERE entity = 'contact'")
     run = company.run("customer_value")
     assert (run.counts.inbound.filtered, run.counts.outbound.planned) == (1, 0)
     assert set(company.shown()) == {"ann@acme.io", "bob@globex.de"}
