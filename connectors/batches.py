@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
 
+import orjson
+
+from connectors.http import Answer, Http
 from kernel.errors import Park, Retry, Stop, ThroughlineError, Unknown
 from kernel.records import WriteItem, WriteOutcome
 
@@ -20,14 +26,19 @@ def refusing(
     read_only: Collection[str], batch: Sequence[WriteItem], send: Callable[[Sequence[WriteItem]], list[WriteOutcome]]
 ) -> list[WriteOutcome]:
     """What became of a batch, its items that name a read-only field refused before anything of them is sent."""
-    refused = {n: _read_only(name, item) for n, item in enumerate(batch) if (name := _never_sent(read_only, item))}
+    never = frozenset(read_only)
+    refused = {
+        n: _read_only(name, item) for n, item in enumerate(batch) if (name := _never_sent(never, tuple(item.fields)))
+    }
     rest = [item for n, item in enumerate(batch) if n not in refused]
     sent = iter(send(rest) if rest else [])
     return [refused.get(n) or next(sent, None) or WriteOutcome(error=untold(item)) for n, item in enumerate(batch)]
 
 
-def _never_sent(read_only: Collection[str], item: WriteItem) -> str:
-    return next((name for name in item.fields if name in read_only or name.partition(".")[0] in read_only), "")
+@lru_cache(maxsize=1024)
+def _never_sent(read_only: frozenset[str], names: tuple[str, ...]) -> str:
+    """The first name that is read-only, or within what is; a batch's items mostly have the same names."""
+    return next((name for name in names if name in read_only or name.partition(".")[0] in read_only), "")
 
 
 def _read_only(name: str, item: WriteItem) -> WriteOutcome:
@@ -61,6 +72,20 @@ def failed(error: ThroughlineError) -> WriteOutcome:
     return WriteOutcome(error=error, status=error.status, request_id=error.request_id)
 
 
+def inside(http: Http, answer: Answer, status: int, told: Any, item: WriteItem) -> WriteOutcome:
+    """The outcome of an item whose error, with the status it would have had alone, stands inside a good answer.
+
+    What would stop a whole connection (a missing permission) is here about the one item, and parks it.
+    """
+    body = orjson.dumps(told)
+    alone = replace(answer, status=status, content=body, write=True, trace_id=item.trace_id, _body=told)
+    error = http.verdict(alone) or untold(item)
+    if isinstance(error, Stop):
+        message, trace_id = error.message, item.trace_id
+        error = Park(message, cause="refused", status=status, request_id=answer.request_id, trace_id=trace_id)
+    return failed(error)
+
+
 class Outcomes:
     """The outcomes of one batch as they become known."""
 
@@ -87,7 +112,7 @@ class Outcomes:
         except ThroughlineError as error:
             if not self._known:
                 raise
-            self.fail(items, error)
+            self.fail([(place, item) for place, item in items if place not in self._known], error)
 
     def settle(self, index: int, outcome: WriteOutcome) -> None:
         """Set the outcome of the item at a place."""

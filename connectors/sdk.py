@@ -77,10 +77,10 @@ class Bridge:
     def _local_url(self, url: str) -> str:
         """simple-salesforce always writes https: on a loopback base the base's own scheme holds."""
         base = self.http.base_url
+        if base is None or base.scheme != "http" or not url.startswith("https:"):
+            return url
         target = httpx.URL(url)
-        if base is not None and base.scheme == "http" and (target.host, target.port) == (base.host, base.port):
-            return str(target.copy_with(scheme="http"))
-        return url
+        return str(target.copy_with(scheme="http")) if (target.host, target.port) == (base.host, base.port) else url
 
 
 class RequestsAdapter(BaseAdapter):

@@ -39,6 +39,20 @@ def deploy(server: Server, project: Path = CHECKOUT) -> str:
     return done.stdout
 
 
+def work(server: Server, project: Path = CHECKOUT) -> int:
+    """Run a worker of the pool in the foreground until it is interrupted; its exit code."""
+    worker = subprocess.Popen(  # noqa: S603 - our own command, no shell
+        [sys.executable, "-m", "prefect", "worker", "start", "--pool", POOL],
+        cwd=project,
+        env=environment.for_child(environment.variables(Path(server.home), server.api)),
+    )
+    while True:
+        try:
+            return worker.wait()
+        except KeyboardInterrupt:  # the worker has it too, and ends after its runs are told
+            continue
+
+
 def _make_pool() -> None:
     with get_client(sync_client=True) as client:
         try:

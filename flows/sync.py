@@ -42,6 +42,8 @@ def _journey(name: str, run: Run, report: Report) -> None:
     reads, targets = _groups(chosen.streams), _groups(chosen.targets)
     report.tag((*chosen.streams, *chosen.targets))
     report.steps = len(reads) + len(targets) + 2
+    if not syncing.may_run(run, chosen):
+        return
     for streams in reads:
         steps.go_on(named(read, streams)(steps, streams))
     steps.go_on(plan(steps, return_state=True))
@@ -90,7 +92,7 @@ def read(steps: Steps, streams: Sequence[Stream]) -> Stopped:
     return [error for error in errors if error is not None]
 
 
-@task(name="plan", cache_policy=NO_CACHE, persist_result=False)
+@task(name="plan", task_run_name="plan", cache_policy=NO_CACHE, persist_result=False)
 @guarded
 def plan(steps: Steps) -> Stopped:
     """Compare what changed with what the targets hold."""
@@ -115,7 +117,7 @@ def deliver(steps: Steps, targets: Sequence[Stream]) -> Stopped:
     return errors
 
 
-@task(name="deliver the rest", cache_policy=NO_CACHE, persist_result=False)
+@task(name="deliver the rest", task_run_name="deliver the rest", cache_policy=NO_CACHE, persist_result=False)
 @guarded
 def deliver_rest(steps: Steps) -> Stopped:
     """Children whose parents arrived meanwhile, and what was told to wait a little."""

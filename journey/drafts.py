@@ -104,7 +104,9 @@ def folded(by_field: Mapping[str, T], fields: Collection[str]) -> dict[str, T]:
     if len(told) < len(fields) or not told:
         return dict(by_field)
     first = told[0]
-    shared = first if told.count(first) == len(told) else Counter(told).most_common(1)[0][0]
+    if told.count(first) == len(told) == len(by_field):
+        return {"": first}
+    shared = Counter(told).most_common(1)[0][0]
     return {"": shared} | {name: one for name, one in by_field.items() if one != shared or name not in fields}
 
 

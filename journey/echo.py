@@ -1,53 +1,57 @@
 """Echo is decided by content, per field: is what we read an edit, or still what we wrote?
 
-A target state holds, for each vendor field of a binding, `sent` (what we wrote and nobody has changed since) and `seen`
+A target state holds, by vendor field of a binding, `sent` (what we wrote and nobody has changed since) and `seen`
 (what the vendor was last seen to hold: the answer to our write, a read-back, a read), the latter only where it differs
-from the former. Whose value it was stands in the delivery and in the golden record. A value read is an edit only if it
+from the former. Both are plain objects side by side, for most fields stand in one of them only. Whose value it was stands in the delivery and in the golden record. A value read is an edit only if it
 differs from both; then `sent` goes, and the field is the vendor's own evidence. Else it stays ours and is evidence of nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from kernel.records import Json
 from mappings import TargetPart
 
 Fields = dict[str, dict[str, Any]]
+"""A target state: {"sent": {vendor field: value}, "seen": {vendor field: value}}; {} where nothing is known."""
 
 
 def after_read(
-    state: Fields, part: TargetPart, raw: Json, read_before_write: bool = False
+    state: Fields, part: TargetPart, raw: Json, read_before_write: bool = False, under_way: Collection[str] = ()
 ) -> tuple[Fields, frozenset[str]]:
     """The new target state, and the canonical fields whose value is still ours.
 
     `read_before_write`: the read began before our last write was answered; what it shows of the fields we sent is older
     than what we know, so it is no edit.
+    `under_way`: fields of a send that nobody has answered yet. A new value of theirs may be what the vendor made of ours;
+    were it a person's, the send, which is made again or settled, would overwrite it all the same. So it is no edit either.
     """
     observed = part.observe(raw)
-    new: Fields = {}
+    sent, seen = dict(state.get("sent", {})), dict(state.get("seen", {}))
     ours: set[str] = set()
     theirs: set[str] = set()
-    for name, known in state.items():
-        if name not in observed:
-            new[name] = known
-            continue
-        value = observed[name]
-        if "sent" not in known:
-            new[name] = {"seen": value}
+    for name, value in observed.items():
+        unsure = name in under_way and value != base(state, name)
+        if name not in sent and not unsure:
+            seen[name] = value
             theirs |= {name} if value not in _NOTHING else set()
-        elif read_before_write or _still_ours(part, name, known, value):
-            new[name] = known if read_before_write else _ours(known["sent"], value)
+        elif name in sent and read_before_write:
+            ours.add(name)
+        elif name in sent and sent[name] == value:
+            seen.pop(name, None)
+            ours.add(name)
+        elif name in sent and _still_ours(part, name, sent[name], seen, value):
+            seen[name] = value
+            ours.add(name)
+        elif unsure:
             ours.add(name)
         else:
-            new[name] = {"seen": value}
+            del sent[name]
+            seen[name] = value
             theirs.add(name)  # also when it was emptied: that is an edit
-    for name, value in observed.items():
-        if name not in new:
-            new[name] = {"seen": value}
-            theirs |= {name} if value not in _NOTHING else set()
-    return new, _canonical(part, ours) - _canonical(part, theirs)
+    return {"sent": sent, "seen": seen}, _canonical(part, ours) - _canonical(part, theirs)
 
 
 def _canonical(part: TargetPart, vendor_fields: set[str]) -> frozenset[str]:
@@ -60,33 +64,40 @@ _NOTHING: tuple[Any, ...] = (None, "", [])
 
 def after_write(state: Fields, part: TargetPart, sent: Mapping[str, Any], raw: Json | None) -> Fields:
     """The target state once our write was applied; `raw` is the object as the vendor answered, where it did."""
-    new = state | {name: {"sent": value} for name, value in sent.items()}
+    ours = {**state.get("sent", {}), **sent}
+    seen = {name: value for name, value in state.get("seen", {}).items() if name not in sent}
     if raw is not None:
         for name, value in part.observe(raw).items():
-            known = new.get(name)
-            if known is None or "sent" not in known:
-                new[name] = {"seen": value}
-            elif known["sent"] == value and len(known) == 1:
-                continue
-            elif name in sent or _still_ours(part, name, known, value):
-                new[name] = _ours(known["sent"], value)
+            if name not in ours:
+                seen[name] = value
+            elif ours[name] == value:
+                seen.pop(name, None)
+            elif name in sent or _still_ours(part, name, ours[name], seen, value):
+                seen[name] = value
             # else: a field we did not send now differs from what was seen. A read will tell it as an edit, with its time.
-    return new
+    return {"sent": ours, "seen": seen}
 
 
-def base(known: Mapping[str, Any]) -> Any:
-    """What a new value is compared with: what we sent if it stands, else what was seen."""
-    return known["sent"] if "sent" in known else known.get("seen")
+def knows(state: Fields, name: str) -> bool:
+    """Whether a field was ever written or seen there."""
+    return name in state.get("sent", ()) or name in state.get("seen", ())
 
 
-def _ours(sent: Any, seen: Any) -> dict[str, Any]:
-    return {"sent": sent} if sent == seen else {"sent": sent, "seen": seen}
+def before(state: Fields, names: Iterable[str]) -> dict[str, Any]:
+    """Of these fields, what is known of the target."""
+    return {name: base(state, name) for name in names if knows(state, name)} if state else {}
 
 
-def _still_ours(part: TargetPart, name: str, known: Mapping[str, Any], value: Any) -> bool:
-    if "seen" in known and _equal(part, name, value, known["seen"]):
+def base(state: Fields, name: str) -> Any:
+    """What a new value of a field is compared with: what we sent if it stands, else what was seen."""
+    sent = state.get("sent", {})
+    return sent[name] if name in sent else state.get("seen", {}).get(name)
+
+
+def _still_ours(part: TargetPart, name: str, sent: Any, seen: Mapping[str, Any], value: Any) -> bool:
+    if name in seen and _equal(part, name, value, seen[name]):
         return True
-    return _equal(part, name, value, known["sent"])
+    return _equal(part, name, value, sent)
 
 
 def _equal(part: TargetPart, name: str, a: Any, b: Any) -> bool:

@@ -13,7 +13,7 @@ from kernel.ids import content_hash
 from mappings.compiling import Checker
 from mappings.document import Example, FieldSpec, MappingDocument
 from mappings.drawing import Identity, Mapping, ParkRule, PartPlan
-from mappings.parts import PartCompiler, condition
+from mappings.parts import PartCompiler
 from mappings.paths import scoped
 from mappings.predicates import describe
 from mappings.targets import TargetPart
@@ -102,7 +102,7 @@ def _compile(
     if len(plans) > 1 and not all(plan.create for plan in plans):
         checker.fault(("produces",), "a part with `create: false` is the only one of its mapping")
     identity = _identity(checker, spec)
-    when = condition(checker, ("when",), spec.when)
+    when = checker.condition(("when",), spec.when)
     park = _park_rule(checker, spec)
     _check_examples(checker, spec)
     if checker.errors:
@@ -153,7 +153,7 @@ def _identity(checker: Checker, spec: MappingDocument) -> Identity | None:
 def _park_rule(checker: Checker, spec: MappingDocument) -> ParkRule | None:
     if spec.park is None:
         return None
-    when = condition(checker, ("park", "when"), spec.park.when)
+    when = checker.condition(("park", "when"), spec.park.when)
     return ParkRule(when) if when else None
 
 

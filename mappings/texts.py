@@ -20,6 +20,7 @@ from mappings.steps import Params, Step, Unfit, same
 _EMAIL = re.compile(EMAIL.removeprefix("^").removesuffix("$"))
 _DOMAIN = re.compile(DOMAIN.removeprefix("^").removesuffix("$"))
 _NAMED = re.compile(r"[^<>]*<([^<>]+)>\s*")
+_SPACE = re.compile(r"\s")
 _SCHEME = re.compile(r"(https?)://", re.IGNORECASE)
 _TAG = re.compile(r"<(?:br|/p|/div|/li|/h[1-6]|/tr)\b[^<>]*>", re.IGNORECASE)
 _ANY_TAG = re.compile(r"<[^<>]*>")
@@ -119,7 +120,7 @@ def url(value: Any) -> str | None:
     scheme, rest = (found[1].lower(), address[found.end() :]) if found else ("https", address)
     host, slash, path = rest.partition("/")
     bare = host.partition("?")[0].partition("#")[0].rpartition("@")[2].partition(":")[0]
-    if not bare or "." not in bare or any(char.isspace() for char in rest) or "://" in host:
+    if not bare or "." not in bare or _SPACE.search(rest) or "://" in host:
         raise Unfit(RULES["url"])
     rest = host.lower() + (slash + path if path else "") if "?" not in host and "#" not in host else rest
     return f"{scheme}://{rest}"

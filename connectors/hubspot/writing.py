@@ -212,7 +212,7 @@ class Writer:
 
 def properties(item: WriteItem) -> dict[str, str]:
     """The item's fields, and the references that are properties, as HubSpot takes them: every value a string."""
-    told = {name: text(value) for name, value in item.fields.items()}
+    told = {name: value if type(value) is str else text(value) for name, value in item.fields.items()}
     return told | _reference_properties(item) if item.refs else told
 
 
@@ -227,8 +227,6 @@ def _reference_properties(item: WriteItem) -> dict[str, str]:
 
 def text(value: Any) -> str:
     """A value on HubSpot's wire: "" clears, several values are joined by semicolons."""
-    if type(value) is str:
-        return value
     if value is None:
         return ""
     if isinstance(value, bool):

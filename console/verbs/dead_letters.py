@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,6 +33,7 @@ Connection = Annotated[str, typer.Option("--connection", help="Only letters of t
 Resource = Annotated[str, typer.Option("--resource", help="Only letters of this resource.")]
 Stage = Annotated[str, typer.Option("--stage", help="Only letters of this stage: map, plan, send, reconcile.")]
 Trace = Annotated[str, typer.Option("--trace", help="Only letters with this trace id.")]
+ByRun = Annotated[str, typer.Option("--run", help="Only letters that this run wrote.")]
 STATES = ("open", "replaying", "resolved", "superseded", "discarded", "any")
 State = Annotated[str, typer.Option("--state", help=f"One of: {', '.join(STATES)}.")]
 
@@ -47,12 +48,13 @@ def list_(
     resource: Resource = "",
     stage: Stage = "",
     trace: Trace = "",
+    run: ByRun = "",
     limit: Annotated[int, typer.Option("--limit", min=1, help="The newest so many.")] = 50,
     only_ids: Annotated[bool, typer.Option("--ids", help="Only their ids, one a line: for other commands.")] = False,
     json: Json = False,
 ) -> Exit:
     """The newest letters, without what they hold."""
-    wanted = _filter(state, cause, connection, resource, stage, trace)
+    wanted = replace(_filter(state, cause, connection, resource, stage, trace), run_id=run)
     with desk(screen) as opened:
         letters, total = inspecting.listed(opened.store, wanted, limit), inspecting.count(opened.store, wanted)
         screen.answer({"dead_letters": letters, "total": total})

@@ -25,6 +25,9 @@ def up(
         bool,
         typer.Option("--deploy", help="Then put the deployments of prefect.yaml on it, for schedules and workers."),
     ] = False,
+    worker: Annotated[
+        bool, typer.Option("--worker", help="Deploy, then run a worker in this process, until Ctrl-C.")
+    ] = False,
     webhooks: Annotated[
         bool, typer.Option("--webhooks", help="Then receive webhooks and web forms in this process, until Ctrl-C.")
     ] = False,
@@ -35,8 +38,8 @@ def up(
     json: Json = False,
 ) -> Exit:
     """Start the local Prefect server of this THROUGHLINE_HOME and leave it running, for flows and for its screens."""
-    if stop + status + (deploy or webhooks) > 1:
-        raise Usage("give one of --stop, --status and --deploy or --webhooks")
+    if stop + status + (deploy or worker or webhooks) > 1 or worker + webhooks > 1:
+        raise Usage("give one of --stop, --status, --worker and --webhooks; --deploy goes with the last two")
     with desk(screen) as opened:
         home = opened.settings.home
         if stop:
@@ -50,15 +53,17 @@ def up(
             with screen.progress() as live:
                 task = live.add_task("starting the Prefect server", total=None, told="")
                 url = flowing.start_server(home, lambda waited: live.update(task, told=f"{waited:.0f} s"))
-                if deploy:
+                if deploy or worker:
                     live.update(task, description="putting the deployments on it")
                     flowing.deploy(home, lambda waited: None)
         screen.answer({"running": url is not None, "url": url, "home": str(home)})
         told = url or "not running; start it: throughline up"
         screen.show(table(["", ""], [["Prefect", told], ["data", str(home)], ["config", str(opened.settings.config)]]))
-        if deploy:
-            screen.say('Scheduled runs need a worker: eval "$(python -m flows environment)"')
-            screen.say("                              prefect worker start --pool throughline")
+        if deploy and not worker:
+            screen.say("Scheduled runs need a worker: throughline up --worker")
+        if worker:
+            screen.say("Runs are carried out here, from Prefect's Deployments page and by schedule; Ctrl-C ends it")
+            return Exit.OK if flowing.work(home) == 0 else Exit.FINDINGS
         if webhooks:
             screen.say(f"Webhooks: http://{host}:{port}/hooks/<connection>, web forms: /forms/<form>; Ctrl-C ends it")
             importlib.import_module("console.reception").serve(opened, host, port)  # late: a web framework

@@ -211,7 +211,7 @@ def _write_placement(ctx: Context, conn: Connection, placement: Placement) -> No
     now = ctx.store.clock.now()
     entities = {each.entity for each in placement.members.values()}
     for entity in entities:
-        keys = sorted(placement.new_keys.items())
+        keys = sorted(placement.new_keys.items(), key=lambda one: one[0][1])  # by hash: each page is touched once
         rows = [{"entity": entity, "kind": k[0], "hash": k[1], "component": c, "seen": 1} for k, c in keys]
         if bulk.insert_new(conn, match_key, rows) != len(rows):
             raise Raced("another worker met one of these keys first", cause="raced")

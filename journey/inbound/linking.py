@@ -76,7 +76,8 @@ def _look_up(conn: Connection, wanted: Sequence[tuple[str, str, str]]) -> dict[K
     found: dict[Key, str] = {}
     for row in bulk.select_in(conn, member, "object_id", objects, ["entity", "object_id", "golden_id"]):
         found[(row.entity, row.object_id)] = row.golden_id
-    missing = [key for key in objects if not any(known == key for _, known in found)]
+    known = {key for _, key in found}
+    missing = [key for key in objects if key not in known]
     bound = {
         row.golden_id: row.object_id
         for row in bulk.select_in(conn, binding, "object_id", missing, ["object_id", "golden_id"])

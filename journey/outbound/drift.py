@@ -11,7 +11,6 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from journey import echo
 from journey.context import Context
 from journey.outbound import delivering
 from journey.syncs import Stream
@@ -120,16 +119,11 @@ def _alive(ctx: Context, target: Stream, vendor_ids: Sequence[str]) -> set[str]:
 def _differs(ctx: Context, part: TargetPart, row: Any, record: SourceRecord) -> bool:
     state = ctx.store.open(target_state, row.id, row.fields)
     observed = part.observe(record.raw)
+    last = {**state.get("sent", {}), **state.get("seen", {})}
     return any(
-        name in observed and not _stands(part, name, known, observed[name])
-        for name, known in state.items()
-        if not name.startswith("→")
+        name in last and not (value == last[name] or part.same(name, value, last[name]))
+        for name, value in observed.items()
     )
-
-
-def _stands(part: TargetPart, name: str, known: dict[str, Any], value: Any) -> bool:
-    last = known["seen"] if "seen" in known else echo.base(known)
-    return bool(value == last or part.same(name, value, last))
 
 
 def _open(ctx: Context, target: Stream) -> tuple[int, int]:

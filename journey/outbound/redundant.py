@@ -45,4 +45,6 @@ _STATE = ["binding_id", "present", "fields"]
 
 def _holds(body: dict[str, Any], held: echo.Fields | None) -> bool:
     wanted = {**body["fields"], **{f"→{name}": end for name, end in body["refs"].items()}}
-    return held is not None and all(name in held and echo.base(held[name]) == value for name, value in wanted.items())
+    return held is not None and all(
+        echo.knows(held, name) and echo.base(held, name) == value for name, value in wanted.items()
+    )

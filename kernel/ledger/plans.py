@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
 from sqlalchemy import Connection
 
 from kernel.errors import ThroughlineError
@@ -32,10 +33,16 @@ class Plan:
     basis: int = 0  # instant of the target state it was compared with: part of its identity
     wait_on: str | None = None
     doubted: bool = False  # an earlier send was given up unanswered: look what is there before this one is sent
+    first: bool = False  # its binding is made with it: the ledger holds nothing of it yet
     parent: str | None = None
     retry: bool = False  # a person asked for it: a dead delivery that is the same write is made again
     error: ThroughlineError | None = None  # it cannot be rendered for this target: dead from the start
     id: str = field(default_factory=new_id)
+    told: orjson.Fragment = field(init=False)  # the fields as JSON, made once: the key's and the body's part
+
+    def __post_init__(self) -> None:
+        """`fields` are final."""
+        self.told = orjson.Fragment(orjson.dumps(self.fields, option=orjson.OPT_SORT_KEYS))
 
 
 def new_binding(golden_id: str, anchor: str, connection: str, resource: str, now: int) -> dict[str, Any]:
@@ -64,7 +71,7 @@ def add_bindings(conn: Connection, rows: Sequence[dict[str, Any]]) -> None:
 
 def op_key(plan: Plan) -> str:
     """Derived, so that planning again from the same facts is the same write: it is never made twice."""
-    facts = [plan.binding_id, str(plan.action), plan.golden_version, plan.mapping, plan.basis, plan.fields, plan.refs]
+    facts = [plan.binding_id, str(plan.action), plan.golden_version, plan.mapping, plan.basis, plan.told, plan.refs]
     return content_hash(facts)
 
 
@@ -78,7 +85,7 @@ def add_plans(
     if not plans:
         return 0, 0
     now = store.clock.now()
-    bindings = [plan.binding_id for plan in plans]
+    bindings = [plan.binding_id for plan in plans if not plan.first]
     rows = bulk.select_in(conn, delivery, "binding_id", bindings, ["op_key", "id", "state"])
     fresh, known = _fresh({row.op_key: row for row in rows}, plans)
     again = [row_id for row_id, plan in known.items() if plan.retry and plan.error is None]
@@ -113,7 +120,7 @@ def supersede(conn: Connection, run_id: str, binding_ids: Sequence[str]) -> int:
     if not binding_ids:
         return 0
     old = bulk.select_in(
-        conn, delivery, "binding_id", binding_ids, ["id", "state"], "AND t.state IN ('PLANNED','WAITING')"
+        conn, delivery, "binding_id", binding_ids, ["id", "state"], "AND t.state IN ('PLANNED','WAITING','HELD')"
     )
     rows = [
         {"state": State.SUPERSEDED, "cause": "newer_plan", "settled_run": run_id, "id": row.id, "was_state": row.state}
@@ -170,7 +177,7 @@ def _row(
     store: Store, run_id: str, sync: str, connection: str, resource: str, key: str, plan: Plan, now: int
 ) -> dict[str, Any]:
     delivery_id, error = plan.id, plan.error
-    body = {"fields": plan.fields, "refs": plan.refs, "of": plan.origins}
+    body = {"fields": plan.told, "refs": plan.refs, "of": plan.origins}
     return {
         "id": delivery_id,
         "op_key": key,

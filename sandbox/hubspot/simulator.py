@@ -147,6 +147,7 @@ class HubSpot(Simulator):
             except Refused as refused:
                 told = refused.as_json() | {"correlationId": str(uuid.uuid4())}
                 response = answer(told, refused.status)
+            response.headers["x-hubspot-correlation-id"] = str(uuid.uuid4())
             if not request.url.path.endswith("/search"):  # search answers carry no rate headers
                 response.headers.update(
                     {

@@ -173,6 +173,8 @@ class PipedriveSimulator(Simulator):
         for bound in ("updated_since", "updated_until"):
             if "." in asked.get(bound, ""):  # verified live by others: fractions of a second are refused
                 return self.error(400, "", f"Validation failed: {bound}: not a valid datetime")
+            if resource == "products" and bound in asked:
+                return self.error(400, "", f"Validation failed: {bound}: unknown parameter")
         order = asked.get("sort_by", "id")
         rows = [one for one in self.state.all(resource) if self._wanted(one, asked, request)]
         rows.sort(key=lambda one: (one[order] if order == "update_time" else "", one["id"]))

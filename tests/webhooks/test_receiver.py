@@ -478,7 +478,8 @@ def test_no_request_makes_it_fail(hooks: Hooks, monkeypatch: pytest.MonkeyPatch)
                 "path": path, "raw_path": path.encode("utf-8", "surrogatepass"), "root_path": "", "query_string": query,
                 "headers": [(name.encode(), value) for name, value in named], "client": ("127.0.0.1", 1), "server": None,
             }  # fmt: skip
-            assert runner.run(asked(scope, body)) in (400, 401, 405, 413, 415)
+            unknown = {404} if "\n" in rest else set()  # a line break makes it no path of ours
+            assert runner.run(asked(scope, body)) in {400, 401, 405, 413, 415} | unknown
 
         tried()
 
