@@ -12,7 +12,7 @@ from typing import Any
 from dead_letter.parking import Letter
 from journey.context import Context
 from journey.counts import Counts, Inbound, add
-from journey.inbound import checkpoints
+from journey.inbound import checkpoints, enriching
 from journey.inbound.classifying import Arrival, News, classify
 from journey.inbound.landing import Batch, land, object_row, version_row
 from journey.inbound.surroundings import Surroundings
@@ -160,8 +160,18 @@ def _land_once(
     ]
     surroundings = Surroundings(ctx, stream, news, page.started_at)
     arrival = ctx.store.clock.now()
+    told_before: set[str] = set()
+    if mapping.enriching:
+        batch.named = enriching.match(ctx, stream, surroundings, news, drawn, arrival)
+        told_before = enriching.told_before(ctx, news)
     for n, item in enumerate(news):
-        _sort(ctx, batch, item, drawn.get(item.object_id), mapping, surroundings, arrival + n, tally, warnings)
+        found = drawn.get(item.object_id)
+        if found is not None and found.filtered == enriching.UNMATCHED:
+            warnings.warn(f"{stream} {enriching.UNMATCHED}")
+            if item.object_id in told_before:
+                tally.filtered += 1
+                continue
+        _sort(ctx, batch, item, found, mapping, surroundings, arrival + n, tally, warnings)
     batch.bound, batch.learned = surroundings.bound, surroundings.learned
     batch.verdicts = surroundings.verdicts
     land(ctx, batch, checkpoint)
@@ -202,6 +212,8 @@ def _sort(
     values: dict[str, Any] = {"landed_hash": item.hash, "parked_hash": None, "version": item.trace_id}
     if drawn is not None and drawn.filtered is not None:
         tally.filtered += 1
+        if drawn.filtered == enriching.UNMATCHED:
+            values["landed_hash"] = None  # it is news again with every read: its golden record may come later
         batch.exits.add(item.object_id)
         batch.versions.append(version_row(ctx, item, "filtered", mapping.revision, drawn.filtered))
     else:
