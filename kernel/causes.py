@@ -84,6 +84,12 @@ _VENDOR = (
         "Nothing; if it happens often, sync less often or ask the vendor for a higher limit.",
     ),
     Cause(
+        "bulk_running",
+        "vendor",
+        "The vendor is still working on a large job; it is kept by its id.",
+        "Nothing; a later run goes on with the same job.",
+    ),
+    Cause(
         "circuit_open",
         "vendor",
         "The vendor failed ten times in a row; it is left alone for a while, then tried by one call.",

@@ -60,6 +60,8 @@ class Practice:
     id: ClassVar[str] = "id"
     edit: ClassVar[Mapping[str, str]] = {}
     """Per resource, the field that a person edits; one that is not named cannot be edited."""
+    bulk: ClassVar[tuple[str, int]] = ("", 0)
+    """The setting, and its value, that sends reads of so few objects by the vendor's bulk road."""
     written: ClassVar[Mapping[str, Written]] = {}
     keyed: ClassVar[str] = ""
     """Where the vendor's object holds our key (dotted)."""
@@ -127,6 +129,14 @@ class Practice:
     def deny(self, resource: str) -> None:
         """Take the permission for a resource away."""
         self.sim.forbidden.add(resource)
+
+    def jobs(self) -> int:
+        """The bulk jobs that were begun, where there are any."""
+        raise NotImplementedError
+
+    def lose_jobs(self) -> None:
+        """The vendor forgets every bulk job and its results."""
+        raise NotImplementedError
 
     def spend(self) -> None:
         """Spend the day's budget; not called unless overridden."""

@@ -83,6 +83,7 @@ def land_records(
 def _batches(pages: Iterable[Page]) -> Iterator[Page]:
     """Pages put together to batches; the cursor is the newest page's, the start the oldest page's.
 
+    A page without records that is not the last says where to go on from (a vendor's job was begun): it is kept at once.
     Where the budget is spent in between, what was read with it is not given away.
     """
     gathered: Page | None = None
@@ -93,7 +94,7 @@ def _batches(pages: Iterable[Page]) -> Iterator[Page]:
                 gathered = page
             else:
                 gathered = Page(gathered.records + page.records, page.cursor, gathered.started_at, page.last)
-            if len(gathered.records) >= BATCH:
+            if len(gathered.records) >= BATCH or not (page.records or page.last):
                 yield gathered
                 gathered = None
     except RetryAt as error:
