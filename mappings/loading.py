@@ -11,7 +11,7 @@ from kernel.documents import Document, gather, read_folder
 from kernel.errors import BadDocument
 from kernel.ids import content_hash
 from mappings.compiling import Checker
-from mappings.document import Example, FieldSpec, MappingDocument
+from mappings.document import Example, FieldSpec, MappingDocument, sources_of
 from mappings.drawing import Identity, Mapping, ParkRule, PartPlan
 from mappings.parts import PartCompiler, condition
 from mappings.paths import scoped
@@ -114,6 +114,7 @@ def _compile(
         rule=describe(spec.when) if spec.when else "",
         identity=identity,
         park=park,
+        sources=sources_of(spec),
     )
 
 
