@@ -103,6 +103,22 @@ def sources_of(document: MappingDocument) -> frozenset[str]:
     return frozenset(found)
 
 
+def decisive_of(document: MappingDocument) -> frozenset[str]:
+    """The dotted paths by whose values a mapping decides what a record gives (`is: in`, `equals` and their contraries)."""
+    found = set[str]()
+    for part in [document, document.park, *document.produces.values()]:
+        if part is not None and part.when is not None and not (isinstance(part, PartSpec) and part.each):
+            _decide(part.when, found)
+    return frozenset(found)
+
+
+def _decide(when: When, found: set[str]) -> None:
+    if when.path is not None and when.word in ("in", "not_in", "equals", "not_equals"):
+        found.add(when.path.removeprefix("$."))
+    for inner in [*(when.all or ()), *(when.any or ()), *([when.no] if when.no else [])]:
+        _decide(inner, found)
+
+
 def _note(spec: FieldSpec, root: str, found: set[str]) -> None:
     for path in [spec.path, spec.each, *(spec.first_of or ()), *(spec.of or ())]:
         if path is not None and spec.direction != "out":

@@ -201,9 +201,11 @@ class Mapping:
         identity: Identity | None = None,
         park: ParkRule | None = None,
         sources: frozenset[str] = frozenset(),
+        decisive: frozenset[str] = frozenset(),
     ) -> None:
-        """Made by `mappings.load`. `sources`: the paths it reads, `[]` standing for every element of a list."""
-        self.resource, self.revision, self.sources = resource, revision, sources
+        """Made by `mappings.load`. `sources`: the paths it reads (`[]`: every element of a list); `decisive`: those it decides by."""
+        self.resource, self.revision = resource, revision
+        self.sources, self.decisive = sources, decisive
         self.parts: Map[str, Entity] = {plan.name: plan.entity for plan in plans}
         self._plans, self._targets = tuple(plans), targets
         self._when, self._rule, self._identity, self._park = when, rule, identity, park

@@ -46,6 +46,8 @@ class Reader:
                 last = records[-1].raw
                 after = {"modified": _plain(last["SystemModstamp"]), "id": last["Id"], "going": 1} | whole
                 newest = after["modified"] if whole else max(newest, after["modified"])
+            if not isinstance(body["done"], bool):
+                raise answer.unreadable("the answer does not say whether it is the last page")
             if body["done"]:
                 yield Page(records, {"modified": newest}, answer.sent_at, last=True)
                 return

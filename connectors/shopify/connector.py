@@ -145,7 +145,7 @@ class Shopify(Connector):
             nodes, info, sent_at = self._page(shape, low, after)
             seen = [record.updated_at for node in nodes if (record := record_of(node)).updated_at is not None]
             beyond = window is not None and bool(seen) and max(seen) >= window[1]
-            last = beyond or not info.get("hasNextPage")
+            last = beyond or not info["hasNextPage"]
             high = max([*seen, *([high] if high is not None else [])], default=None)
             if last:
                 cursor = _at_rest(high, rest, began - int(_LAG.total_seconds() * SECOND))
@@ -225,7 +225,7 @@ class Shopify(Connector):
             connection = data.get(shape.root)
             if not isinstance(connection, dict):
                 raise answer.unreadable(f"no {shape.root} in the answer")
-            return nodes_of(connection), connection.get("pageInfo") or {}, answer.sent_at
+            return nodes_of(connection), connection["pageInfo"], answer.sent_at
 
 
 def _since(low: int) -> str:

@@ -56,7 +56,7 @@ def nodes_of(connection: Any) -> list[Json]:
         return []
     if "nodes" in connection:
         return [node for node in connection["nodes"] if node is not None]
-    return [edge["node"] for edge in connection.get("edges") or () if edge.get("node") is not None]
+    return [edge["node"] for edge in connection["edges"] if edge.get("node") is not None]
 
 
 def _complete(graph: Graph, shape: Shape, node: Json) -> None:
@@ -64,16 +64,16 @@ def _complete(graph: Graph, shape: Shape, node: Json) -> None:
         connection = node.get(name)
         if not isinstance(connection, dict):
             continue
-        whole, info = nodes_of(connection), connection.get("pageInfo") or {}
+        whole, info = nodes_of(connection), connection["pageInfo"]
         guard = PageGuard(graph.http.connection)
-        while info.get("hasNextPage"):
+        while info["hasNextPage"]:
             guard.advance(info.get("endCursor"))
             data, answer = graph.send(documents.more_of(shape, name), {"id": node["id"], "after": info["endCursor"]})
             more = (data.get("node") or {}).get(name)
             if not isinstance(more, dict):
                 raise answer.unreadable("the rest of a nested list is missing")
             whole += nodes_of(more)
-            info = more.get("pageInfo") or {}
+            info = more["pageInfo"]
         node[name] = whole
 
 

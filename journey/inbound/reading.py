@@ -47,7 +47,7 @@ def read_stream(
     with hold(ctx.store, f"stream:{stream}:{backfill}") as lease:
         since = checkpoints.load(ctx.store, stream, backfill)
         read = 0
-        shape = Shape.load(ctx.store, stream, ctx.mapping(stream.connection, stream.resource).sources)
+        shape = Shape.load(ctx.store, stream, ctx.mapping(stream.connection, stream.resource))
         for page in _batches(sound(connector, stream, connector.read(stream.resource, since, window=window))):
             lease.renew()
             shape.look(page.records, counts)

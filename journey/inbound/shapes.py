@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,12 @@ from connectors.base import Connector
 from journey.counts import Counts
 from journey.syncs import Stream
 from kernel.errors import Stop, ThroughlineError
+from kernel.ids import content_hash
 from kernel.records import Page, SourceRecord
 from kernel.store import Store
 from kernel.store.tables import checkpoint
+from mappings import Mapping
+from mappings.paths import getter
 
 SAMPLE = 16
 """Records of a batch that are walked whole; a thousand cost as much as sixteen."""
@@ -32,6 +36,10 @@ STEADY = 5
 MOST = 600
 """Fields remembered of a stream; vendors with more are watched in part."""
 
+CHOICES = 40
+"""Values by which a field still counts as a picklist."""
+
+_CHOICE = "="
 _KINDS = {str: "text", bool: "flag", int: "number", float: "number", dict: "object", list: "list"}
 _ODD = re.compile(r"@|\d{5}|[\x00-\x1f]")
 
@@ -44,7 +52,9 @@ def sound(connector: Connector, stream: Stream, pages: Iterable[Page]) -> Iterat
             page = next(reading)
         except StopIteration:
             return
-        except ThroughlineError:
+        except ThroughlineError as error:
+            if stream.connection not in error.message:
+                error.message = f"{stream}: {error.message}"
             raise
         except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
             raise _changed(connector, stream, f"{type(error).__name__} at {_place(error)}") from None
@@ -74,24 +84,27 @@ def _place(error: BaseException) -> str:
 class Shape:
     """How one stream's records look: by dotted path, the kinds seen and of how many records it was never missing."""
 
-    def __init__(self, stream: Stream, sources: frozenset[str], stored: dict[str, Any] | None = None) -> None:
-        """`sources`: the paths the mapping reads."""
-        self.stream, self.sources = stream, sources
-        self._kinds: dict[str, set[str]] = {path: set(told[0]) for path, told in (stored or {}).items()}
-        self._steady: dict[str, int] = {path: told[1] for path, told in (stored or {}).items()}
-        self._before = bool(stored)
+    def __init__(self, stream: Stream, mapping: Mapping, stored: dict[str, Any] | None = None) -> None:
+        """`stored`: what `save` kept."""
+        self.stream, self.sources = stream, mapping.sources
         self._stored = stored or {}
+        self._before = bool(stored)
+        self._kinds = {path: set(told[0]) for path, told in self._stored.items() if path[0] != _CHOICE}
+        self._steady: dict[str, int] = {path: told[1] for path, told in self._stored.items() if path in self._kinds}
+        self._choices = {path: set(self._stored.get(_CHOICE + path, [()])[0]) for path in mapping.decisive}
+        self._decisive = [(path, getter(tuple(path.split(".")))) for path in sorted(mapping.decisive)]
 
     @classmethod
-    def load(cls, store: Store, stream: Stream, sources: frozenset[str]) -> Shape:
+    def load(cls, store: Store, stream: Stream, mapping: Mapping) -> Shape:
         """As the run before left it."""
         with store.read() as conn:
             text = conn.execute(select(checkpoint.c.shape).where(*_is(stream))).scalar()
-        return cls(stream, sources, orjson.loads(text) if text else None)
+        return cls(stream, mapping, orjson.loads(text) if text else None)
 
     def save(self, store: Store) -> None:
         """Keep it, where it changed and the stream has a checkpoint."""
         now = {path: [sorted(kinds), self._steady.get(path, 0)] for path, kinds in self._kinds.items()}
+        now |= {_CHOICE + path: [sorted(marks), 0] for path, marks in self._choices.items() if marks}
         if now != self._stored:
             with store.write("shape") as conn:
                 conn.execute(checkpoint.update().where(*_is(self.stream)).values(shape=orjson.dumps(now).decode()))
@@ -109,6 +122,7 @@ class Shape:
         holders: dict[str, int] = {"": len(sample)} | times
         self._gone(alive, seen, holders, counts)
         self._compared(seen, counts)
+        self._chosen(alive, counts)
         for path in seen:
             there = times[path]
             full = there >= holders.get(_parent(path), 0)
@@ -129,6 +143,18 @@ class Shape:
             if self._before and known and (other := kinds - known):
                 counts.warn(f"{self.stream} {path} is {_or(other)} now and was {_or(known)}")
             known |= kinds
+
+    def _chosen(self, alive: Sequence[Any], counts: Counts) -> None:
+        """A value never seen where the mapping decides by it: kept as a mark of it, never as itself."""
+        for path, read in self._decisive:
+            known = self._choices[path]
+            if len(known) > CHOICES:
+                continue  # no picklist
+            found = {value for value in map(read, alive) if type(value) is str}
+            if fresh := {content_hash(value)[:8] for value in islice(found, CHOICES + 1)} - known:
+                if self._before and known:
+                    counts.warn(f"{self.stream} {path} has a value that it never had, and the mapping decides by it")
+                known |= fresh
 
     def _gone(self, alive: Sequence[Any], seen: dict[str, set[str]], holders: dict[str, int], counts: Counts) -> None:
         for path, steady in list(self._steady.items()):
