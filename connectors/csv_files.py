@@ -186,7 +186,8 @@ def _records(file: CsvFile, path: Path) -> Iterator[SourceRecord]:
     header = next(rows, _Row(1, [])).cells
     lacking = [column for column in file.id if column not in header]
     if lacking:
-        raise Stop(f"the file has no column {', '.join(lacking)}; it has: {', '.join(header)}", cause="source_changed")
+        # Its columns are not told: where the header is lost, they are the first person's data. `check` shows them.
+        raise Stop(f"the file has no column {', '.join(lacking)} among its {len(header)}", cause="source_changed")
     moment = _moments(file.updated_at, header)
     seen: dict[str, str] = {}
     for row in rows:

@@ -196,7 +196,7 @@ class Reader:
 def _after(body: Mapping[str, Any]) -> str | None:
     """Where a list goes on; None at its end, where HubSpot says nothing. `paging` that says something else is no end."""
     paging = body.get("paging")
-    if not paging or set(paging) == {"prev"}:
+    if paging is None or set(paging) == {"prev"}:
         return None
     told = paging["next"]["after"]
     if not isinstance(told, str | int):

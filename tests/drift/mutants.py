@@ -37,7 +37,9 @@ def drawn(
     """So many mutants of these answers; all kinds in turn, every other one of a field that the mapping reads."""
     rng = random.Random(seed)
     fields = sorted({path for body in bodies for record in places(body) for path in _paths(record)})
-    texts = {path for body in bodies for record in places(body)[:1] for path in _paths(record) if _is_text(record, path)}
+    texts = {
+        path for body in bodies for record in places(body)[:1] for path in _paths(record) if _is_text(record, path)
+    }
     read = [path for path in fields if any(told in mapped for told in _told(path))] or fields
     around = sorted({path for body in bodies for path in _around(body, places(body))})
     found = []

@@ -6,8 +6,8 @@ import re
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,7 @@ PAGES = {
 """The paths whose answers hold records."""
 
 RECORDS = {"stripe": "data", "hubspot": "results", "salesforce": "records", "typeform": "items", "pipedrive": "data"}
-LISTED = {"hubspot": 100, "typeform": 1000, "stripe": 100}
+LISTED = {"hubspot": 100, "stripe": 100}
 """Records on a page of the first read, where that is not the practice's own number."""
 
 MADE = 7
@@ -107,8 +107,10 @@ class Rig:
     settings: Mapping[str, Any]
     clock: FakeClock
     store: Store
+    began: int
     healthy: Outcome = field(default_factory=Outcome)
     shape: str | None = None
+    schema: tuple[str, ...] = SCHEMA  # kinds of mutants that must be told by name
 
     @property
     def stream(self) -> Stream:
@@ -134,10 +136,6 @@ class Rig:
             connector_for(self.system), self.settings, connection=name, clock=self.clock, transport=self.tape
         )
 
-    def system_of(self, name: str) -> str:
-        """Likewise."""
-        return self.system
-
     def mutants(self, seed: int, how_many: int) -> list[Mutant]:
         """So many mutants of what is on the tape."""
         return drawn(seed, how_many, self.tape.bodies, lambda body: records_in(self.system, body), self.mapping.sources)
@@ -146,8 +144,7 @@ class Rig:
         """Read the stream once. `keep`: on top of what the read before left; otherwise only the stream's shape is known."""
         if not keep:
             self._forget()
-        places = lambda body: records_in(self.system, body)  # noqa: E731 - one expression, used twice
-        self.tape.change = None if mutant is None else lambda body: applied(mutant, body, places)
+        self.mutate(mutant)
         self.clock.at = self.began
         outcome = Outcome()
         ctx = Context(self.store, Pins(WORDS, MAPPINGS, RULES, {}), _Connections(self))
@@ -158,12 +155,13 @@ class Rig:
             outcome.stop = error
         except Exception as error:  # noqa: BLE001 - what the test is about
             outcome.crash = error
-        finally:
-            self.tape.change = None
         self._look(outcome)
         return outcome
 
-    began: int = 0
+    def mutate(self, mutant: Mutant | None) -> None:
+        """From now on the vendor answers as the mutant does; None: as it did."""
+        places = partial(records_in, self.system)
+        self.tape.change = None if mutant is None else lambda body: applied(mutant, body, places)
 
     def _look(self, outcome: Outcome) -> None:
         with self.store.read() as conn:
@@ -198,14 +196,91 @@ class Rig:
 @dataclass
 class _Connections:
     rig: Rig
+    one: Connector | None = None
 
     def open(self, name: str) -> Connector:
-        if not hasattr(self, "_one"):
-            self._one = self.rig.open(name)
-        return self._one
+        if self.one is None:
+            self.one = self.rig.open(name)
+        return self.one
 
     def system(self, name: str) -> str:
         return self.rig.system
+
+
+@dataclass
+class CsvRig(Rig):
+    """A file. Its rows are the page; what is around them is how the file is written."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+
+    def mutants(self, seed: int, how_many: int) -> list[Mutant]:
+        """Fields as everywhere; the file's own troubles in turn."""
+        made = drawn(seed, how_many, [{"rows": self.rows}], _rows, self.mapping.sources)
+        paging = [each for each in made if each.kind == "paging"]
+        odd = {each.seed: FILE_TROUBLES[n % len(FILE_TROUBLES)] for n, each in enumerate(paging)}
+        return [replace(each, path=(), how=odd[each.seed]) if each.seed in odd else each for each in made]
+
+    @cached_property
+    def steady(self) -> set[tuple[str, ...]]:
+        """The columns that are filled."""
+        return common(self.rows)
+
+    def mutate(self, mutant: Mutant | None) -> None:
+        """Write the file."""
+        rows, trouble = self.rows, mutant.how if mutant is not None and mutant.kind == "paging" else ""
+        if mutant is not None and not trouble:
+            rows = _rows(applied(mutant, {"rows": rows}, _rows))
+        columns = list(dict.fromkeys(name for row in rows for name in row))
+        lines = [columns, *([_cell(row.get(name)) for name in columns] for row in rows)]
+        if trouble == "no header":
+            del lines[0]
+        if trouble == "short row":
+            lines[-1] = lines[-1][:2]
+        told = "\n".join((";" if trouble == "other delimiter" else ",").join(line) for line in lines)
+        content = told.encode("utf-16" if trouble == "other encoding" else "utf-8")
+        (Path(self.settings["folder"]) / "contacts.csv").write_bytes(content[:3] if trouble == "cut short" else content)
+
+
+FILE_TROUBLES = ("no header", "short row", "other delimiter", "other encoding", "cut short")
+
+
+def _rows(body: Any) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = body["rows"]
+    return found
+
+
+def _cell(value: Any) -> str:
+    return "" if value is None else str(value).replace(",", " ").replace(";", " ")
+
+
+def csv_rig(folder: Path) -> CsvRig:
+    """A file of contacts."""
+    names = ("Ada Lovelace", "Bob Fox", "Cy Young", "Di Prince", "Ed Wood", "Fay Wray", "Gus Grissom")
+    rows = [
+        {
+            "contact_id": f"c{n}",
+            "email": f"made{n}@example.com",
+            "first_name": name.split()[0],
+            "last_name": name.split()[1],
+        }
+        for n, name in enumerate(names)
+    ]
+    files = {"contacts": {"file": "contacts.csv", "id": "contact_id"}}
+    clock = FakeClock()
+    settings = {"folder": str(folder), "files": files}
+    rig = CsvRig(
+        "csv",
+        "contacts",
+        Tape(re.compile("^$")),
+        settings,
+        clock,
+        fast_store(folder),
+        clock.at,
+        rows=rows,
+        schema=("gone", "renamed"),
+    )  # cells have no types
+    rig.learn()
+    return rig
 
 
 def fast_store(folder: Path) -> Store:
@@ -229,6 +304,7 @@ def rigs(system: str, folder: Path, recorded: Path | None = None, paged: bool = 
     with grounds(system) as ground:
         made = [ground.practice.main] if paged else _resources(ground)
         if recorded is not None:
+            ground.practice.paged(large=True)
             ground.sim.load(recorded)
             ground.quiet(made[0])
         else:
@@ -242,20 +318,19 @@ def rigs(system: str, folder: Path, recorded: Path | None = None, paged: bool = 
         for resource in made:
             tape = Tape(re.compile(PAGES[system]))
             clock = FakeClock(ground.clock.now())
-            rig = Rig(system, resource, tape, ground.practice.settings(), clock, store, began=ground.clock.now())
+            rig = Rig(system, resource, tape, ground.practice.settings(), clock, store, clock.at)
             rig.learn()
-            if rig.healthy.read:
-                found.append(rig)
+            found.append(rig)
         try:
-            yield found
+            yield [rig for rig in found if rig.healthy.read]
         finally:
+            for rig in found:
+                rig.tape.end()
             store.close()
 
 
 def _resources(ground: Ground) -> list[str]:
-    return [
-        name for name, each in ground.resources.items() if each.readable and f"{ground.system}.{name}" in MAPPINGS
-    ]
+    return [name for name, each in ground.resources.items() if each.readable and f"{ground.system}.{name}" in MAPPINGS]
 
 
 def judged(rig: Rig, mutant: Mutant) -> tuple[str, str]:
@@ -271,16 +346,23 @@ def judged(rig: Rig, mutant: Mutant) -> tuple[str, str]:
             return "lost", f"after it stopped, {len(was.read - again.read)} records never came: {again.stop}"
         return "stopped", str(got.stop)
     if got.counts.inbound.read < was.counts.inbound.read:
-        return "lost", f"{got.counts.inbound.read} of {was.counts.inbound.read} records were read; told: {got.told[:200]}"
+        return (
+            "lost",
+            f"{got.counts.inbound.read} of {was.counts.inbound.read} records were read; told: {got.told[:200]}",
+        )
     if got.letters != was.letters:
         return "parked", got.told[:200]
     if got.counts.warnings != was.counts.warnings:
         return "reported", got.told[:200]
     path, steady = dotted(mutant.path), tuple(mutant.path) in rig.steady
     if got.members != was.members or got.read != was.read:
-        told = mutant.kind not in SCHEMA or not steady
-        return ("passed", "the value came through") if told else ("silent", "what is known changed, and nobody was told")
+        told = mutant.kind not in rig.schema or not steady
+        return (
+            ("passed", "the value came through") if told else ("silent", "what is known changed, and nobody was told")
+        )
+    if was.counts.inbound.parked == was.counts.inbound.read:
+        return "harmless", "none of these records is known anyway"
     mapped = rig.mapping.sources - ALTERNATIVES
-    if (mutant.kind in SCHEMA and steady) or (mutant.kind in ("picklist", "longer") and path in mapped):
+    if (mutant.kind in rig.schema and steady) or (mutant.kind in ("picklist", "longer") and path in mapped):
         return "silent", ""
     return "harmless", "what the dictionary holds of it is the same"

@@ -49,6 +49,10 @@ class Tape(httpx.BaseTransport):
     def close(self) -> None:
         """Connectors come and go; the tape stays."""
 
+    def end(self) -> None:
+        """Let go of the simulator."""
+        self._live.close()
+
 
 def _is_page(key: tuple[str, str, bytes]) -> bool:
     """Introspection is asked by the same path as records where everything is one path."""
