@@ -16,7 +16,7 @@ from connectors.shopify import documents, hooks
 from connectors.shopify.checking import check, fields_of
 from connectors.shopify.documents import SHAPES, Shape
 from connectors.shopify.graph import VERDICTS, Graph
-from connectors.shopify.shaping import nodes_of, record_of, records_of
+from connectors.shopify.shaping import goes_on, nodes_of, record_of, records_of
 from connectors.shopify.writing import Writer
 from connectors.webhook import revealed
 from kernel.clock import SECOND, iso
@@ -145,7 +145,7 @@ class Shopify(Connector):
             nodes, info, sent_at = self._page(shape, low, after)
             seen = [record.updated_at for node in nodes if (record := record_of(node)).updated_at is not None]
             beyond = window is not None and bool(seen) and max(seen) >= window[1]
-            last = beyond or not info["hasNextPage"]
+            last = beyond or not goes_on(info)
             high = max([*seen, *([high] if high is not None else [])], default=None)
             if last:
                 cursor = _at_rest(high, rest, began - int(_LAG.total_seconds() * SECOND))

@@ -119,6 +119,7 @@ class Shape:
         times: dict[str, int] = {}
         for raw in sample:
             _walk(raw, "", seen, times)
+        self._fold(seen, times)
         holders: dict[str, int] = {"": len(sample)} | times
         self._gone(alive, seen, holders, counts)
         self._compared(seen, counts)
@@ -128,6 +129,21 @@ class Shape:
             full = there >= holders.get(_parent(path), 0)
             before = self._steady.get(path)
             self._steady[path] = 0 if not full or before == 0 else min((before or 0) + there, STEADY)
+
+    def _fold(self, seen: dict[str, set[str]], times: dict[str, int]) -> None:
+        """A name inside an object that only one record has may be that record's data: all such names are one, `*`."""
+        folded: tuple[str, ...] = ()
+        for path in sorted(seen):
+            if folded and path.startswith(folded):
+                del seen[path], times[path]
+            elif _parent(path) and times[path] < 2 and path[-1] not in "*]" and not self._named(path):
+                joined = f"{_parent(path)}.*"
+                folded += (f"{path}.", f"{path}[")
+                seen.setdefault(joined, set()).update(seen.pop(path))
+                times[joined] = times.get(joined, 0) + times.pop(path)
+
+    def _named(self, path: str) -> bool:
+        return path in self._kinds or path in self.sources or any(one.startswith(f"{path}.") for one in self.sources)
 
     def _compared(self, seen: dict[str, set[str]], counts: Counts) -> None:
         before = {path for path, kinds in self._kinds.items() if "object" in kinds or path.endswith("[]")} | {""}

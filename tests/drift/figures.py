@@ -18,6 +18,7 @@ NO_END: dict[str, str] = {
     "hubspot paging gone": "HubSpot's list says nothing at its end: without `paging` a page is the last",
     "hubspot paging renamed": "likewise",
     "hubspot paging null": "likewise",
+    "pipedrive additional_data.next_cursor null": "that is how Pipedrive's lists end",
 }
 """What no reader can tell from an end, with the reason (docs/explanation/guarantees.md says so)."""
 

@@ -127,7 +127,7 @@ def retyped(value: Any) -> Any:
 def _paths(node: Any, before: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     if isinstance(node, dict) and len(before) < 5:
         for name, value in node.items():
-            if name == "pageInfo":
+            if name in ("pageInfo", "client_secret"):  # not of the record; taken out on purpose
                 continue
             if value is not None:
                 yield (*before, name)
