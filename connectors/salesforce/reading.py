@@ -30,7 +30,7 @@ class Reader:
     ) -> None:
         self._org, self._resource, self._clock, self._connection = org, resource, clock, connection
         self._lookback = int(lookback * SECOND)
-        self.select = f"SELECT {', '.join(fields)} FROM {resource}"  # noqa: S608 - names come from the org's describe
+        self.select = f"SELECT {', '.join(fields)} FROM {resource}"  # nosec B608 # noqa: S608 - names come from the org's describe
 
     def pages(self, since: Cursor | None, window: tuple[int, int] | None) -> Iterator[Page]:
         """Pages after `since`, or of records last modified inside the window of instants [from, to)."""
@@ -68,7 +68,7 @@ class Reader:
         values: dict[str, Any] = {}
         if since is not None and since.get("going"):
             rules.append("(SystemModstamp > {at:literal} OR (SystemModstamp = {at:literal} AND Id > {id}))")
-            values |= {"at": since["modified"], "id": since["id"]}
+            values |= {"at": _plain(since["modified"]), "id": since["id"]}
         elif since is not None and window is None:
             rules.append("SystemModstamp >= {at:literal}")
             values["at"] = _stamp(instant(datetime.fromisoformat(since["modified"])) - self._lookback)

@@ -53,6 +53,12 @@ class Firm:
     box: Box
     canaries: Canaries
     shown: list[str] = field(default_factory=list)
+    watching: sqlite3.Connection | None = None
+
+    def watch(self) -> None:
+        """Stay connected to the store, so that its write-ahead log is there to be looked at."""
+        self.watching = sqlite3.connect(self.home / "throughline.db")
+        self.watching.execute("SELECT count(*) FROM run").fetchall()
 
     def run(self, *arguments: str) -> None:
         """A verb, whatever it ends with."""
@@ -136,7 +142,12 @@ def firms(folder: Path, seed: int) -> Iterator[Firm]:
     handlers, level, before = list(root.handlers), root.level, dict(os.environ)
     try:
         with pytest.MonkeyPatch.context() as patch, Box(["stripe", "hubspot"]) as box:
-            yield _founded(folder, box, Canaries(seed), patch)
+            firm = _founded(folder, box, Canaries(seed), patch)
+            try:
+                yield firm
+            finally:
+                if firm.watching is not None:
+                    firm.watching.close()
     finally:
         for handler in [each for each in root.handlers if each not in handlers]:
             root.removeHandler(handler)
@@ -177,6 +188,7 @@ def _founded(folder: Path, box: Box, canaries: Canaries, patch: pytest.MonkeyPat
 def by_command_line(firm: Firm) -> None:
     """Everything a person may do, in good and in bad times."""
     firm.run("activate")
+    firm.watch()
     firm.run("check", "hubspot", "--fix")
     firm.run("check")
     firm.run("sync", "run", "--all", "--no-flow")

@@ -26,6 +26,7 @@ def test_a_thousand_canaries_are_told_nowhere(tmp_path: Path) -> None:
         assert told == [], f"{len(told)} hits\n" + "\n".join(told[:40])
         assert len(set(firm.canaries.planted)) >= 1_000
         assert (firm.home / "throughline.db").stat().st_size > 500_000
+        assert (firm.home / "throughline.db-wal").stat().st_size > 500_000
         assert (firm.home / "prefect/prefect.db").is_file()
         assert any("applied" in text for text in firm.shown)
         assert list((firm.home / "logs").glob("*"))
