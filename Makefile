@@ -12,7 +12,7 @@ BENCH_VENV := .venv-bench
 BENCH_READY := $(BENCH_VENV)/.ready-$(shell pwd | cksum | cut -d' ' -f1)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lint types docs static sbom simulate drift mutants bench bench-memory lock clean
+.PHONY: help setup demo test check format lint types docs static sbom simulate drift chaos proof mutants bench bench-memory lock clean
 
 help: ## list these verbs
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -71,8 +71,14 @@ sbom: setup ## write sbom.json, the bill of materials of requirements.lock (Cycl
 drift: setup ## what becomes of 500 changes to each vendor's answers (minutes)
 	@$(BIN)/python -m tests.drift $(ARGS)
 
-simulate: setup ## the engine under a seed's scheduler, crashes and faults: 10,000 seeds a write class (long)
-	$(BIN)/python -m tests.simulation --mode all --seeds 10000 $(ARGS)
+simulate: setup ## the engine under a seed's scheduler, crashes and faults: 10,000 seeds a write class (an hour on two quiet cores)
+	$(BIN)/python -m tests.simulation --mode all --seeds 10000 --every-point $(ARGS)
+
+chaos: setup ## worker processes killed while vendors fail and people edit: 30 seeds of 10,000 records (an hour)
+	$(BIN)/python -m tests.chaos --seeds 30 --records 10000 $(ARGS)
+
+proof: setup ## measure the promise, and write throughline-proof.json and the table in docs/explanation/guarantees.md (a quarter of an hour)
+	$(BIN)/python -m tests.proof $(ARGS)
 
 mutants: setup ## defects put into the engine on purpose, and which test noticed each
 	$(BIN)/python -m tests.mutants $(ARGS)

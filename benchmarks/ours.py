@@ -32,7 +32,7 @@ _DOCUMENTS = ("dictionary/entities", "dedup/rules", "mappings/hubspot")
 _CONNECTION = """
   {name}:
     system: hubspot
-    settings: {{access_token: {{env: BENCHMARK_TOKEN}}, base_url: "{url}", requests_per_10s: 1000000, searches_per_second: 100000}}"""
+    settings: {{access_token: {{env: BENCHMARK_TOKEN}}, base_url: "{url}", limits: {{short: 1000000, search: 100000, daily: 1000000000}}}}"""
 _SYNC = f"""sync: {SYNC}
 description: Contacts of one HubSpot account to another.
 streams: [{STREAM}]

@@ -12,7 +12,8 @@ import httpx
 from pydantic import ValidationError
 
 from connectors.base import Connector
-from connectors.budget import Budget
+from connectors.budget import BudgetFor, Windows
+from connectors.oauth import TokenStore
 from kernel.clock import Clock, SystemClock
 from kernel.errors import BadSetting
 
@@ -45,10 +46,15 @@ def open_connector(
     *,
     connection: str,
     clock: Clock | None = None,
-    budget: Budget | None = None,
+    budget: BudgetFor | None = None,
     transport: httpx.BaseTransport | None = None,
+    tokens: TokenStore | None = None,
 ) -> Connector:
-    """A connection's connector, its settings checked. Raises BadSetting naming the wrong settings, not their values."""
+    """A connection's connector, its settings checked. Raises BadSetting naming the wrong settings, not their values.
+
+    `tokens`: where a connector that `rotates` keeps its credential; without it, in this process only.
+    `budget`: who keeps its limits; without one they are kept in this process alone.
+    """
     try:
         checked = cls.Settings.model_validate(dict(settings))
     except ValidationError as error:
@@ -56,7 +62,12 @@ def open_connector(
         wrong = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults)
         allowed = ", ".join(cls.Settings.model_fields)
         raise BadSetting(f"{connection}: {wrong}; the settings of {cls.system} are: {allowed}") from None
-    options = {"connection": connection, "clock": clock or SystemClock(), "budget": budget, "transport": transport}
+    time = clock or SystemClock()
+    limits = cls.limits_with(checked, connection)
+    kept = budget(limits) if budget is not None else Windows(limits, time)
+    options: dict[str, Any] = {"connection": connection, "clock": time, "budget": kept, "transport": transport}
+    if cls.rotates:
+        options["tokens"] = tokens
     return cls(checked, cls.build_http(checked, **options))
 
 

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar
+from zoneinfo import available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from connectors.budget import Limit as Limit
 from connectors.http import Http
-from kernel.errors import Stop, ThroughlineError
+from kernel.errors import BadSetting, Stop, ThroughlineError
 from kernel.records import (
     Action,
     Check,
@@ -85,9 +86,11 @@ class Resource:
     volatile: tuple[str, ...] = ()  # dotted paths that change without the content changing: left out of the hash
     write: WriteSpec | None = None
     backfill: bool = False  # `read(…, window=)` can be bounded in time
+    page: int = 100  # records that one request of a read brings, as a rule: for forecasts
 
 
 _Bytes = Annotated[int, Field(ge=1024, le=5 * 1024 * 1024)]
+_Calls = Annotated[int, Field(ge=1)]
 _Rate = Annotated[int, Field(ge=1, le=10_000)]
 
 
@@ -97,7 +100,16 @@ class ConnectorSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, frozen=True)
 
     webhook_bytes: _Bytes = 1024 * 1024  # of an inbound webhook; a larger one is refused; at most 5 MiB
+    limits: Mapping[str, _Calls] = {}  # by name: what the account really has, where that is not what is documented
+    day_zone: str = ""  # whose midnight fills its daily limit again, where the vendor counts by the account's own day
     webhook_rate: _Rate = 100  # inbound webhooks a second from one address, and ten times that at once
+
+    @field_validator("day_zone")
+    @classmethod
+    def _known_zone(cls, zone: str) -> str:
+        if zone and zone not in available_timezones():
+            raise ValueError("a time zone such as Europe/Berlin")
+        return zone
 
 
 class Connector(ABC):
@@ -116,11 +128,23 @@ class Connector(ABC):
     """What a person does at the vendor before the first `check`, step by step; for the reference page."""
     permissions: ClassVar[Sequence[str]] = ()
     """The vendor's names of the permissions to grant."""
+    rotates: ClassVar[bool] = False
+    """Its credential changes with use: `build_http` is given `tokens`, where it outlives the process."""
 
     def __init__(self, settings: Any, http: Http) -> None:
         """`http` carries the connection's name, limits, clock and verdicts; see `connectors.open_connector`."""
         self.settings = settings
         self.http = http
+
+    @classmethod
+    def limits_with(cls, settings: ConnectorSettings, connection: str) -> list[Limit]:
+        """The limits of an account: as documented, but where its settings say otherwise."""
+        own, zone = settings.limits, settings.day_zone
+        known = [limit.called for limit in cls.limits]
+        if wrong := sorted(set(own) - set(known)):
+            told = f"{connection}: limits: {cls.system} has no limit {', '.join(wrong)}; there are: "
+            raise BadSetting(told + (", ".join(known) or "none"), field="limits")
+        return [replace(each, calls=own.get(each.called, each.calls), zone=each.zone or zone) for each in cls.limits]
 
     @classmethod
     @abstractmethod

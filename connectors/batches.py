@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
 from functools import lru_cache
+from typing import Any
 
+import orjson
+
+from connectors.http import Answer, Http
 from kernel.errors import Park, Retry, Stop, ThroughlineError, Unknown
 from kernel.records import WriteItem, WriteOutcome
 
@@ -67,6 +72,20 @@ def failed(error: ThroughlineError) -> WriteOutcome:
     return WriteOutcome(error=error, status=error.status, request_id=error.request_id)
 
 
+def inside(http: Http, answer: Answer, status: int, told: Any, item: WriteItem) -> WriteOutcome:
+    """The outcome of an item whose error, with the status it would have had alone, stands inside a good answer.
+
+    What would stop a whole connection (a missing permission) is here about the one item, and parks it.
+    """
+    body = orjson.dumps(told)
+    alone = replace(answer, status=status, content=body, write=True, trace_id=item.trace_id, _body=told)
+    error = http.verdict(alone) or untold(item)
+    if isinstance(error, Stop):
+        message, trace_id = error.message, item.trace_id
+        error = Park(message, cause="refused", status=status, request_id=answer.request_id, trace_id=trace_id)
+    return failed(error)
+
+
 class Outcomes:
     """The outcomes of one batch as they become known."""
 
@@ -93,7 +112,7 @@ class Outcomes:
         except ThroughlineError as error:
             if not self._known:
                 raise
-            self.fail(items, error)
+            self.fail([(place, item) for place, item in items if place not in self._known], error)
 
     def settle(self, index: int, outcome: WriteOutcome) -> None:
         """Set the outcome of the item at a place."""

@@ -1,59 +1,43 @@
-"""Staying below a vendor's documented limits, before it has to tell us."""
+"""Staying below a vendor's documented limits, before it has to tell us: the seam between HTTP and whoever counts."""
 
 from __future__ import annotations
 
-import threading
-from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from connectors.retry import PATIENCE
-from kernel.clock import SECOND, Clock
-from kernel.errors import RetryAt
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """A documented request limit: at most `calls` in any `per` seconds."""
-
-    calls: int
-    per: float
+from kernel.clock import Clock
+from kernel.quota import Kind as Kind
+from kernel.quota import Limit as Limit
+from kernel.quota import Purse
+from kernel.quota import Told as Told
+from kernel.quota.tills import MemoryTill
 
 
 class Budget(Protocol):
-    """Leave to make calls."""
+    """Leave to make calls, and what came of them. The engine gives one that all workers share."""
 
-    def take(self, calls: int = 1) -> None:
-        """Return when the calls may be made; raises RetryAt when that is too long from now."""
+    def take(self, calls: int = 1, cost: int = 1, what: str = "") -> None:
+        """Return when the calls may be made; raises RetryAt when that is too long from now. `what`: "METHOD /path"."""
+
+    def done(self, trouble: bool = False) -> bool:
+        """A call ended; `trouble`: the vendor failed or could not be reached. Whether it is left alone from now on."""
+
+    def told(self, left: Sequence[Told]) -> None:
+        """What an answer says is left."""
+
+    def refused(self, after: float | None, cause: str) -> None:
+        """The vendor said that too much was asked; `after`: seconds until it may be asked again, where it says so."""
+
+    def close(self) -> None:
+        """Give back what was leased and not spent."""
 
 
-class Windows:
-    """Sliding windows within this process. The limits of several processes are kept by the engine's quota instead."""
+BudgetFor = Callable[[Sequence[Limit]], Budget]
+"""Whoever counts, told the limits of one connection."""
+
+
+class Windows(Purse):
+    """The same arithmetic within this process alone: for tests, the conformance kit and whoever has no store."""
 
     def __init__(self, limits: Sequence[Limit], clock: Clock) -> None:
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._windows = [(limit, deque[int](maxlen=limit.calls)) for limit in limits]
-
-    def take(self, calls: int = 1) -> None:
-        """Wait until every window has room for each call."""
-        for _ in range(calls):
-            while (wait := self._try()) > 0:
-                if wait > PATIENCE:
-                    at = self._clock.now() + int(wait * SECOND)
-                    raise RetryAt("the connection's own request limit is spent", at=at, cause="rate_limited")
-                self._clock.sleep(wait)
-
-    def _try(self) -> float:
-        """Take one call and return 0, or return the seconds to wait first."""
-        with self._lock:
-            now = self._clock.now()
-            full = [(limit, stamps) for limit, stamps in self._windows if len(stamps) == limit.calls]
-            free = [stamps[0] + int(limit.per * SECOND) for limit, stamps in full]
-            wait = max((at - now for at in free), default=0)
-            if wait > 0:
-                return wait / SECOND
-            for _, stamps in self._windows:
-                stamps.append(now)
-            return 0.0
+        super().__init__(MemoryTill(limits, clock), limits)

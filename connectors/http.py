@@ -19,7 +19,7 @@ from typing import Any
 import httpx
 import orjson
 
-from connectors.auth import Auth
+from connectors.auth import Auth, OAuth1
 from connectors.budget import Budget, Limit, Windows
 from connectors.guard import LOOPBACK, GuardedTransport
 from connectors.retry import ATTEMPTS, PATIENCE, policy
@@ -33,6 +33,7 @@ logging.getLogger("httpcore").setLevel(logging.WARNING)
 
 MAX_ANSWER = 64 * 1024 * 1024
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+_REFUSED = ("rate_limited", "daily_budget")
 _UNPARSED: Any = object()
 
 
@@ -81,6 +82,7 @@ class _Call:
     trace_id: str
     raw: bool
     accept: Collection[int]
+    cost: int = 1
     answer: Answer | None = None
     reauthenticated: bool = False
 
@@ -103,15 +105,21 @@ class Http:
         timeout: float = 30.0,
         max_answer: int = MAX_ANSWER,
         attempts: int = ATTEMPTS,
+        clean: Callable[[bytes], bytes] | None = None,
+        plain: bool = False,
     ) -> None:
-        """An empty `base_url` reaches nobody (connectors that only receive). `timeout` in seconds, per network step."""
+        """An empty `base_url` reaches nobody (connectors that only receive). `timeout` in seconds, per network step.
+
+        `clean` takes away what a vendor's software is known to put around its JSON. `plain`: http without TLS is allowed,
+        and only with a credential that signs each request.
+        """
         self.connection, self.verdicts, self.auth = connection, verdicts, auth
         self.clock: Clock = clock or SystemClock()
-        self.base_url = _base(connection, base_url)
+        self.base_url = _base(connection, base_url, plain=plain and isinstance(auth, OAuth1))
         self.timeout, self.max_answer, self.attempts = timeout, max_answer, attempts
         self._budget: Budget = budget or Windows(limits, self.clock)
         self._headers = {"User-Agent": "throughline", "Accept": "application/json", **(headers or {})}
-        self._transport = transport
+        self._transport, self._clean = transport, clean
         self._client: httpx.Client | None = None
         self._lock = threading.Lock()
 
@@ -129,10 +137,11 @@ class Http:
         check: bool = True,
         accept: Collection[int] = (),
         raw: bool = False,
+        cost: int = 1,
     ) -> Answer:
         """Send one request and return its answer, or raise the error whose fate says what must happen next.
 
-        `accept`: statuses returned as they are. `check=False`: once retries are spent, any status is returned (ask
+        `cost`: in the vendor's tokens, where a limit counts those. `accept`: statuses returned as they are. `check=False`: once retries are spent, any status is returned (ask
         `verdict`). A read's 2xx body must be JSON unless `raw`.
         """
         body = content.encode() if isinstance(content, str) else content
@@ -140,7 +149,7 @@ class Http:
         if json is not None:
             body = orjson.dumps(json)
             headers.setdefault("Content-Type", "application/json")
-        call = _Call(method.upper(), self._resolve(url, params), body, headers, write, trace_id, raw, accept)
+        call = _Call(method.upper(), self._resolve(url, params), body, headers, write, trace_id, raw, accept, cost)
         try:
             return policy(self.clock, self.attempts)(self._attempt, call)
         except Reauthenticate as error:
@@ -187,7 +196,8 @@ class Http:
         return _no_long_wait(error, now)
 
     def close(self) -> None:
-        """Release sockets."""
+        """Release sockets, and what was leased of the budget."""
+        self._budget.close()
         with self._lock:
             if self._client is not None:
                 self._client.close()
@@ -198,16 +208,27 @@ class Http:
         headers = {**self._headers, **(call.headers or {})}
         if self.auth is not None:
             self.auth.apply(headers)
-        self._budget.take()
-        call.answer = answer = self._exchange(call, headers)
+        self._budget.take(1, call.cost, f"{call.method} {call.url.path}")
+        try:
+            call.answer = answer = self._exchange(call, headers)
+        except ThroughlineError as lost:
+            lost.outage = self._budget.done(trouble=isinstance(lost, (Retry, Unknown)))
+            raise
+        outage = self._budget.done(trouble=answer.status >= 500)
+        if self.verdicts.left is not None:
+            self._budget.told(self.verdicts.left(answer.headers))
         if answer.status in call.accept:
             return answer
         error = self.verdict(answer)
+        if isinstance(error, Retry) and error.cause in _REFUSED:
+            wait = (error.at - self.clock.now()) / SECOND if isinstance(error, RetryAt) else error.after
+            self._budget.refused(wait, error.cause)
         if isinstance(error, Reauthenticate):
             if call.reauthenticated or self.auth is None or not self.auth.refresh(headers.get("Authorization", "")):
                 raise self._refused(error)
             call.reauthenticated = True
         if error is not None:
+            error.outage = outage
             raise error
         if not call.write and not call.raw and answer.status != 204:
             answer.json()
@@ -216,7 +237,8 @@ class Http:
     def _exchange(self, call: _Call, headers: Mapping[str, str]) -> Answer:
         client, sent_at = self._open(), self.clock.now()
         try:
-            request = client.build_request(call.method, call.url, content=call.content, headers=headers)
+            url = self._signed(call)
+            request = client.build_request(call.method, url, content=call.content, headers=headers)
             response = client.send(request, stream=True)
             try:
                 content = self._body(response)
@@ -232,8 +254,16 @@ class Http:
             told = self._told("no answer in time" if timed_out else "the connection was lost", error)
             kind: Callable[..., ThroughlineError] = Unknown if call.write else Retry
             raise kind(told, cause="timeout" if timed_out else "connection_lost", trace_id=call.trace_id) from None
+        content = self._clean(content) if self._clean is not None else content
         request_id = next((told for name in self.verdicts.request_id if (told := response.headers.get(name))), "")
         return Answer(response.status_code, response.headers, content, call.write, sent_at, request_id, call.trace_id)
+
+    def _signed(self, call: _Call) -> httpx.URL:
+        """The address, with its proof where the credential signs addresses: a new one for each attempt."""
+        if not isinstance(self.auth, OAuth1):
+            return call.url
+        bare = str(call.url.copy_with(query=None, fragment=None))
+        return call.url.copy_merge_params(self.auth.signed(call.method, bare, call.url.params.multi_items()))
 
     def _body(self, response: httpx.Response) -> bytes:
         """The body, whole; a trickle or a flood is treated as a lost connection."""
@@ -306,11 +336,11 @@ def _no_long_wait(error: ThroughlineError, now: int) -> ThroughlineError:
     return error
 
 
-def _base(connection: str, base_url: str) -> httpx.URL | None:
+def _base(connection: str, base_url: str, *, plain: bool = False) -> httpx.URL | None:
     if not base_url:
         return None
     url = httpx.URL(base_url)
-    if url.scheme != "https" and not (url.scheme == "http" and url.host in LOOPBACK):
+    if url.scheme != "https" and not (url.scheme == "http" and (plain or url.host in LOOPBACK)):
         raise BadSetting(f"{connection}: the base URL must be https (http only on loopback)", field="base_url")
     if url.host in LOOPBACK and urllib.parse.urlsplit(base_url).hostname not in LOOPBACK:
         raise BadSetting(f"{connection}: loopback is written 127.0.0.1, ::1 or localhost", field="base_url")

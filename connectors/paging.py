@@ -54,6 +54,49 @@ class Paging:
         return number + 1 if last.isdecimal() and number < int(last) else None
 
 
+@dataclass(frozen=True, slots=True)
+class ById(Paging):
+    """A list by offset, in order of rising numeric ids, that shifts while it is read.
+
+    What is deleted behind us draws the rest forward, and a page that began where the last one ended would leave objects
+    out. So pages overlap; where they no longer meet we go back. Each object comes once. `total` is the header that counts
+    all; without it the list ends with a page that shows nothing new.
+    """
+
+    def pages(
+        self, http: Http, path: str, params: Mapping[str, Any], token: Any = None
+    ) -> Iterator[tuple[list[Json], Any, Answer]]:
+        """(objects, token, answer) as `Paging` does; a token is [offset, last id]."""
+        guard, size = PageGuard(http.connection), self.size[1]
+        offset, last = token or (0, 0)
+        while True:
+            asked = {**params, self.size[0]: size, self.asks: offset, "orderby": "id", "order": "asc"}
+            answer = http.get(path, params=asked)
+            items = answer.json()
+            if not isinstance(items, list) or not all(isinstance(one, dict) for one in items):
+                raise answer.unreadable("the answer holds no list")
+            if offset and items and _id(items[0]) > last:
+                guard.advance((offset, last))
+                offset = max(0, offset - size)
+                continue
+            fresh = [one for one in items if not _id(one) or _id(one) > last]
+            told, last = answer.headers.get(self.total, ""), max([last, *map(_id, items)])
+            more = offset + len(items) < int(told) if told.isdecimal() else bool(fresh)
+            offset += max(1, len(items) - min(_OVERLAP, size // 2)) if items else size
+            yield fresh, [offset, last] if more else None, answer
+            if not more:
+                return
+
+
+_OVERLAP = 10
+"""Objects two pages share: so many may be deleted between two requests before we have to go back."""
+
+
+def _id(one: Json) -> int:
+    id = one.get("id")
+    return id if isinstance(id, int) else int(id) if isinstance(id, str) and id.isdecimal() else 0
+
+
 def at(body: Any, path: str) -> Any:
     """What stands at a dotted path of a body; None when nothing does. An empty path is the body."""
     for step in path.split(".") if path else ():

@@ -18,16 +18,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
-from typing import Annotated, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import httpx
-from pydantic import Field, SecretStr, model_validator
+from pydantic import SecretStr, model_validator
 
 from connectors.auth import Auth, BasicAuth, HeaderAuth, TokenAuth
 from connectors.base import Connector, ConnectorSettings, Deletes, Limit, Resource, WriteClass, WriteSpec, looked
 from connectors.batches import one_by_one, refusing
+from connectors.budget import Told
 from connectors.changes import Listed, changes
 from connectors.http import Answer, Http
 from connectors.oauth import renewed
@@ -38,7 +39,7 @@ from connectors.signatures import admit
 from connectors.verdicts import DEFAULT_VERDICTS, FORBIDDEN, REFUSED, Verdict, Verdicts
 from connectors.webhook import Secrets, revealed
 from kernel import records as r
-from kernel.clock import SECOND, instant, iso
+from kernel.clock import SECOND, instant_of, iso
 from kernel.errors import Fate, Park, Stop
 from kernel.records import Action, Json, SourceRecord, WriteItem, WriteOutcome
 
@@ -62,8 +63,16 @@ _TYPES = {
 _READ_ONLY = frozenset({"id", "add_time", "update_time", "is_deleted", "first_name", "last_name", KEY})
 _LINKS = {"organization": "org_id", "person": "person_id", "owner": "owner_id"}
 _PLAIN = re.compile(r"[\w-]{1,64}")
+_TOKENS = 10  # of the day's, a request
 _LABELLED = ("emails", "phones")
 _FIELD = re.compile(r"\b([0-9a-f]{40}|emails|phones|name|title|value|currency|status|probability|[a-z]+(?:_[a-z]+)+)\b")
+
+
+def _left(headers: httpx.Headers) -> list[Told]:
+    """What the headers of an answer tell of the user's burst and the company's day."""
+    burst, day = headers.get("x-ratelimit-remaining", ""), headers.get("x-daily-ratelimit-token-remaining", "")
+    told = [Told("short", int(burst))] if burst.isdigit() else []
+    return told + ([Told("daily", int(day) // _TOKENS)] if day.isdigit() else [])
 
 
 def _spent(headers: httpx.Headers) -> Sequence[str]:
@@ -79,6 +88,7 @@ VERDICTS: Verdicts = DEFAULT_VERDICTS.but(
     by_code={"ERR_SCHEMA_VALIDATION_FAILED": REFUSED, "DAILY_TOKENS": Verdict(Fate.RETRY_AT, "daily_budget", 3600.0)},
     codes=lambda body: (body.get("code"),) if isinstance(body, dict) else (),
     header_codes=_spent,
+    left=_left,
     field=lambda body: (_FIELD.findall(str(at(body, "error"))) or [""])[0],
     wait=first_of(retry_after, _burst),
     request_id=("x-correlation-id",),
@@ -95,10 +105,6 @@ class PipedriveSettings(ConnectorSettings):
     refresh_token: SecretStr | None = None  # ends when it was not used for 60 days
     oauth_url: str = "https://oauth.pipedrive.com"
     key_name: str = "Throughline key"  # name of the text field that holds our key
-    requests_per_2s: Annotated[int, Field(ge=1)] = 20  # of one user; more on larger plans
-    daily_tokens: Annotated[int, Field(ge=100)] = (
-        30_000  # the company's: 30,000 × plan × seats; 500 objects read cost 10, a create 26
-    )
     webhook_secret: Secrets = ()  # user:password, as given to the webhooks (http_auth_user, http_auth_password)
 
     @model_validator(mode="after")
@@ -146,8 +152,9 @@ class Pipedrive(Connector):
         "leads": _whole("leads", "update_time"),
         "users": _whole("users", "modified"),
     }
-    # A Limit counts requests, the vendor's day counts tokens: a request is taken for 10, the price of a list.
-    limits: ClassVar[Sequence[Limit]] = (Limit(20, 2.0), Limit(3_000, 86_400.0))
+    # Of one user on the smallest plan; the company's day is 30,000 tokens × plan × seats, and a request is taken for 10
+    # of them, the price of a list of 500; a create costs 26. What the headers tell lowers both.
+    limits: ClassVar[Sequence[Limit]] = (Limit(20, 2.0), Limit(30_000 // _TOKENS, 86_400.0))
     setup = (
         "Personal preferences → API: the token of a user who sees everything; or an OAuth app with the scopes below.",
         "A text field `Throughline key` on organizations, persons and deals: `throughline check --fix` makes it.",
@@ -174,8 +181,7 @@ class Pipedrive(Connector):
         auth: Auth = TokenAuth(lambda: _renewed(settings, options), clock=options.get("clock"))
         if settings.api_token:
             auth = HeaderAuth("x-api-token", settings.api_token)
-        limits = (Limit(settings.requests_per_2s, 2.0), Limit(settings.daily_tokens // 10, 86_400.0))
-        return Http(base_url=settings.base_url, auth=auth, verdicts=VERDICTS, limits=limits, **options)
+        return Http(base_url=settings.base_url, auth=auth, verdicts=VERDICTS, **options)
 
     def check(self) -> list[r.Check]:
         """The credential; then each resource: whether it can be read, and the field that holds our key."""
@@ -302,7 +308,7 @@ class Pipedrive(Connector):
         if resource == "deals":
             raw["stage"] = raw["status"] if raw.get("status") in ("won", "lost") else str(raw.get("stage_id") or "")
         told, id = raw.get(str(spec.updated_at)), str(raw.get("id") or "")
-        stamp = _instant(told) if told else None
+        stamp = instant_of(told) if told else None
         if raw.get("is_deleted") and resource != "users":
             return SourceRecord(id, {"id": id}, stamp, deleted=True)
         return SourceRecord(id, raw, stamp, fault="" if id else "it has no id")
@@ -369,9 +375,3 @@ def _data(answer: Answer, kind: type[Any] = dict) -> Any:
     if not isinstance(data, kind):
         raise answer.unreadable("the answer holds no data")
     return data
-
-
-def _instant(text: str) -> int:
-    """A time as an instant; v1 writes it without a zone, in UTC."""
-    told = datetime.fromisoformat(text)
-    return instant(told if told.tzinfo else told.replace(tzinfo=UTC))

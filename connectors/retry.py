@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email.utils
+import math
 from collections.abc import Callable
 
 import httpx
@@ -10,27 +11,44 @@ import tenacity
 
 from kernel.clock import SECOND, Clock, instant
 from kernel.errors import Reauthenticate, Retry, RetryAt
-
-PATIENCE = 60.0
-"""Seconds we wait inside a call; a longer wait goes back to the engine as RetryAt."""
+from kernel.quota.purse import PATIENCE as PATIENCE
 
 ATTEMPTS = 5
 
+LONGEST = 86_400.0
+"""Seconds: whatever a vendor asks for, it is asked again after a day. Every budget of the vendors we know is full by then."""
+
+_A_YEAR = 366 * 86_400.0
+
 
 def retry_after(headers: httpx.Headers, now: int) -> float | None:
-    """Seconds from a Retry-After header (seconds or an HTTP date, RFC 9110); None without one that can be read."""
+    """Seconds until the vendor may be asked again, at most LONGEST; None where no header says so that can be read.
+
+    `retry-after-ms`; or Retry-After in seconds or as an HTTP date (RFC 9110), or, where a vendor got it wrong, as an epoch
+    in seconds or milliseconds. What lies in the past is no wait.
+    """
+    if (ms := _number(headers.get("retry-after-ms"))) is not None:
+        return _bounded(ms / 1000)
     told = headers.get("retry-after", "").strip()
-    if not told:
-        return None
-    try:
-        return max(0.0, float(told))
-    except ValueError:
-        pass
+    if (seconds := _number(told)) is not None:
+        return _bounded(_since_epoch(seconds, now))
     try:
         then = email.utils.parsedate_to_datetime(told)
-    except ValueError:
+        return _bounded((instant(then) - now) / SECOND) if then.tzinfo else None
+    except (ValueError, TypeError, OverflowError):
         return None
-    return max(0.0, (instant(then) - now) / SECOND) if then.tzinfo else None
+
+
+def _since_epoch(told: float, now: int) -> float:
+    """A number near to the present epoch is one; any other is a number of seconds."""
+    for unit in (1.0, 0.001):
+        if abs(told * unit - now / SECOND) < _A_YEAR:
+            return told * unit - now / SECOND
+    return told
+
+
+def _bounded(seconds: float) -> float:
+    return min(max(0.0, seconds), LONGEST)
 
 
 def reset_at(header: str, *, unit: float = 1.0) -> Callable[[httpx.Headers, int], float | None]:
@@ -38,7 +56,7 @@ def reset_at(header: str, *, unit: float = 1.0) -> Callable[[httpx.Headers, int]
 
     def wait(headers: httpx.Headers, now: int) -> float | None:
         told = _number(headers.get(header))
-        return None if told is None else max(0.0, told * unit - now / SECOND)
+        return None if told is None else _bounded(told * unit - now / SECOND)
 
     return wait
 
@@ -48,7 +66,7 @@ def reset_in(header: str, *, unit: float = 1.0) -> Callable[[httpx.Headers, int]
 
     def wait(headers: httpx.Headers, now: int) -> float | None:
         told = _number(headers.get(header))
-        return None if told is None else max(0.0, told * unit)
+        return None if told is None else _bounded(told * unit)
 
     return wait
 
@@ -90,7 +108,9 @@ def _wait(state: tenacity.RetryCallState) -> float:
 
 
 def _number(told: str | None) -> float | None:
+    """A finite number; None for anything else."""
     try:
-        return float(told) if told else None
+        number = float(told) if told else None
     except ValueError:
         return None
+    return number if number is not None and math.isfinite(number) else None

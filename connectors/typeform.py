@@ -72,6 +72,7 @@ class Typeform(Connector):
             lookback=timedelta(minutes=10),
             volatile=("metadata", "landing_id", "response_id", "ending"),
             backfill=True,
+            page=1000,
         )
     }
     # Two a second on the Responses API (typeform.com/developers).
@@ -86,7 +87,7 @@ class Typeform(Connector):
     def build_http(cls, settings: TypeformSettings, **options: Any) -> Http:
         """Bearer token, Typeform's verdicts."""
         auth = BearerAuth(settings.token)
-        return Http(base_url=settings.base_url, auth=auth, verdicts=VERDICTS, limits=cls.limits, **options)
+        return Http(base_url=settings.base_url, auth=auth, verdicts=VERDICTS, **options)
 
     def read(self, resource: str, since: Cursor | None, *, window: tuple[int, int] | None = None) -> Iterator[Page]:
         """Pages, form after form. Cursor: {since: {form: time}, at: {form, before, top}, left: [form]} within a read."""

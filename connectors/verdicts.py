@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 
+from connectors.budget import Told
 from connectors.retry import retry_after
 from kernel.clock import SECOND
 from kernel.errors import Fate, Park, Reauthenticate, Retry, RetryAt, Stop, ThroughlineError, Unknown
@@ -92,6 +93,7 @@ class Verdicts:
     field: Callable[[Any], str] = no_field
     wait: Callable[[httpx.Headers, int], float | None] = retry_after
     body_wait: Callable[[Any], float | None] = no_wait  # seconds, where a body says more than the headers
+    left: Callable[[httpx.Headers], list[Told]] | None = None  # what the headers of any answer say is left of a limit
     request_id: tuple[str, ...] = ("request-id", "x-request-id")
     inside_success: bool = False
 

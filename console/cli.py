@@ -13,6 +13,7 @@ from console import verb
 from console.verbs import (
     activate,
     again,
+    approvals,
     check,
     connector,
     dead_letters,
@@ -68,6 +69,9 @@ app.add_typer(sync.app, name="sync")
 app.command("status")(status.status)
 app.command("prune")(again.prune)
 app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(approvals.app, name="approvals")
+app.command("pause")(approvals.pause)
+app.command("resume")(approvals.resume)
 app.command("trace")(trace.trace)
 app.add_typer(identity.app, name="identity")
 app.add_typer(dictionary.app, name="dictionary")

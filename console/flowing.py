@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from console.opening import Desk
+from journey import waiting
 from journey.stories import overview
 from journey.syncing import Watcher
 from kernel.records import Check
@@ -80,7 +81,7 @@ def run_sync(opened: Desk, name: str, watcher: Watcher, told: Told) -> dict[str,
     server = flows.start_server(opened.settings.home, told)
     ended = flows.run_sync_flow(name, server, opened.context(), watcher)
     run = overview.run_of_flow(opened.store, ended.flow_run) or {}
-    failed = ended.state in ("Failed", "AlreadyRunning", "Crashed", "Cancelled")
+    failed = ended.state in ("Partial", "Failed", "AlreadyRunning", "Crashed", "Cancelled")
     return {
         "name": name,
         "run": run.get("id"),
@@ -89,6 +90,7 @@ def run_sync(opened: Desk, name: str, watcher: Watcher, told: Told) -> dict[str,
         "outbound": run.get("outbound", {}),
         "warnings": run.get("warnings", {}),
         "errors": [run.get("error") or ended.message] if failed else [],
+        "waiting": [waiting.told(each) for each in waiting.concerning(opened.store, opened.sync(name))],
         "flow_run": ended.flow_run,
         "url": ended.url,
     }

@@ -20,6 +20,7 @@ from journey.context import Context, Pins
 from journey.syncs import Sync, parents_first
 from kernel import log
 from kernel.errors import BadSetting, ThroughlineError
+from kernel.quota import Priority, asking_as
 from kernel.settings import ConnectionSettings, Settings, load_connections
 from kernel.store import Store, open_store
 from kernel.vault import open_vault
@@ -101,7 +102,8 @@ def desk(screen: Screen) -> Iterator[Desk]:
     _log_to_file(opened.settings, screen)
     _say_whose_home(opened.settings, screen)
     try:
-        yield opened
+        with asking_as(Priority.PEOPLE):  # somebody waits; the runs that a verb starts are runs all the same
+            yield opened
     finally:
         opened.close()
         _tell_no_more()

@@ -26,6 +26,7 @@ _COLOURS = {
     "went_through": "green",
     "landed": "green",
     "with_dead_letters": "yellow",
+    "partial": "yellow",
     "waiting": "yellow",
     "pending": "yellow",
     "parked": "red",

@@ -20,7 +20,7 @@ def settings(system: str, url: str) -> dict[str, Any]:
     from sandbox.practice import find_practices
 
     practice = find_practices()[system]
-    return {practice.address: url, practice.credential: {"env": variable(system)}}
+    return {practice.address: url, **practice.besides, practice.credential: {"env": variable(system)}}
 
 
 def variable(system: str) -> str:

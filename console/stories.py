@@ -147,6 +147,9 @@ def _delivery(told: Told, focus: str) -> Tree:
             (f"  trace {told['trace_id']}", "dim"),
         )
     )
+    if told["approval"]:
+        said = f": {told['error']}" if told["error"] else f"; see: throughline approvals show {told['approval']}"
+        tree.add(_line((f"{'waits for' if told['state'] == 'HELD' else 'decided by'} a person{said}", "yellow")))
     for attempt in told["attempts"]:
         tree.add(_attempt(attempt))
     return tree

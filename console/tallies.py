@@ -10,6 +10,7 @@ from rich.table import Table
 
 from console.exits import Exit
 from console.rendering import table
+from journey import waiting
 from journey.counts import Inbound, Outbound
 from journey.runs import Run
 
@@ -27,6 +28,7 @@ def told(run: Run) -> dict[str, Any]:
         "outbound": asdict(run.counts.outbound),
         "warnings": dict(run.counts.warnings),
         "errors": [str(error) for error in run.stopped],
+        "waiting": [waiting.told(question) for question in run.waiting],
     }
 
 
@@ -44,6 +46,6 @@ def _table(title: str, names: Sequence[str], side: str, runs: Sequence[dict[str,
 def exit_code(states: Iterable[str]) -> Exit:
     """What the ends of some runs mean to a script."""
     ended = set(states)
-    if ended & {"failed", "abandoned", "already_running"}:
+    if ended & {"partial", "failed", "abandoned", "already_running"}:
         return Exit.STOPPED
     return Exit.FINDINGS if ended & {"with_dead_letters", "awaiting_approval"} else Exit.OK

@@ -26,8 +26,10 @@ from prefect.runtime import flow_run
 from dead_letter import inspecting
 from dead_letter.inspecting import Filter
 from flows import states
+from journey import waiting
 from journey.runs import Run
 from journey.syncs import Stream
+from kernel.approvals import Question
 from kernel.log import get
 
 MOST_ROWS = 50
@@ -123,6 +125,9 @@ def page(run: Run, letters: Sequence[inspecting.Group]) -> str:
     told = [f"# {run.kind} {run.sync or ''}".rstrip(), "", f"**{run.state}** · run `{run.ctx.run_id}`", ""]
     told += [states.summary(run), ""]
     told += [f"* stopped: {error}" for error in run.stopped]
+    if run.waiting:
+        told += ["", "## Waits for a person", "", "| what | where | why | release it |", "|---|---|---|---|"]
+        told += [_waiting_row(each) for each in run.waiting[:MOST_ROWS]]
     if letters:
         told += ["", "| letters | cause | where | usual fix |", "|---|---|---|---|"]
         told += [_letter_row(each) for each in letters[:MOST_ROWS]]
@@ -133,6 +138,11 @@ def page(run: Run, letters: Sequence[inspecting.Group]) -> str:
         told += [f"* {times} × {what}" for what, times in most[:_MOST_TOLD]]
         told += [f"* … and {len(most) - _MOST_TOLD} other kinds"] if len(most) > _MOST_TOLD else []
     return "\n".join(told) + "\n"
+
+
+def _waiting_row(question: Question) -> str:
+    place = f"{question.sync} → {question.place}" if question.sync and question.connection else question.place
+    return f"| {question.kind} | {place} | {waiting.because(question)} | `{waiting.command(question)}` |"
 
 
 def _letter_row(group: inspecting.Group) -> str:

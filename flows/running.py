@@ -42,7 +42,7 @@ _DRAIN = 5  # seconds; what is not sent then is sent at exit
 class Ended:
     """How a flow run ended."""
 
-    state: str  # Completed, WithDeadLetters, AwaitingApproval, Failed, AlreadyRunning
+    state: str  # Completed, WithDeadLetters, AwaitingApproval, Partial, Failed, AlreadyRunning
     message: str
     flow_run: str
     url: str

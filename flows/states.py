@@ -1,4 +1,4 @@
-"""How a flow run ends, by name: Completed, WithDeadLetters, AwaitingApproval, Failed; and AlreadyRunning, which did nothing."""
+"""How a flow run ends, by name: Completed, WithDeadLetters, AwaitingApproval, Partial, Failed; and AlreadyRunning, which did nothing."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from prefect.client.schemas.objects import State
 from prefect.states import Cancelled, Completed, Failed
 
 from journey.runs import Run
+from kernel.clock import iso
 
 WITH_DEAD_LETTERS = "WithDeadLetters"
 AWAITING_APPROVAL = "AwaitingApproval"
+PARTIAL = "Partial"
 ALREADY_RUNNING = "AlreadyRunning"
 
 
@@ -20,10 +22,13 @@ def final(run: Run) -> State[Any]:
     if run.state == "failed":
         reasons = "; ".join(dict.fromkeys(str(error) for error in run.stopped))
         return Failed(message=f"{reasons} · {told}" if reasons else told)
+    if run.state == "partial" and run.goes_on_at is not None:  # nothing is held: the next run goes on at the checkpoint
+        reasons = "; ".join(dict.fromkeys(str(error) for error in run.stopped))
+        return Completed(name=PARTIAL, message=f"goes on at {iso(run.goes_on_at)}: {reasons} · {told}")
     if run.state == "with_dead_letters":
         return Completed(name=WITH_DEAD_LETTERS, message=f"{run.dead_letters} dead letters · {told}")
     if run.state == "awaiting_approval":  # the approval is a row: nothing is held while a person thinks
-        return Completed(name=AWAITING_APPROVAL, message=told)
+        return Completed(name=AWAITING_APPROVAL, message=f"waiting for a person: {len(run.waiting)} · {told}")
     return Completed(message=told)
 
 

@@ -42,6 +42,8 @@ def _journey(name: str, run: Run, report: Report) -> None:
     reads, targets = _groups(chosen.streams), _groups(chosen.targets)
     report.tag((*chosen.streams, *chosen.targets))
     report.steps = len(reads) + len(targets) + 2
+    if not syncing.may_run(run, chosen):
+        return
     for streams in reads:
         steps.go_on(named(read, streams)(steps, streams))
     steps.go_on(plan(steps, return_state=True))

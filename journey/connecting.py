@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 
 from connectors import connector_for, open_connector
 from connectors.base import Connector
+from kernel.credentials import StoredTokens
 from kernel.errors import BadSetting
+from kernel.quota import Limit, Purse
+from kernel.quota.stored import StoreTill
 from kernel.settings import ConnectionSettings, SecretReader
 from kernel.store import Store
 from kernel.store.bulk import insert_new
 from kernel.store.tables import connection
+
+
+def shared_budget(store: Store, name: str, limits: Sequence[Limit]) -> Purse:
+    """A connection's budget, kept in the store: all workers together stay within its limits."""
+    return Purse(StoreTill(store, name, limits), limits, name)
 
 
 class OpenConnections:
@@ -41,8 +50,14 @@ class OpenConnections:
         if name not in self._open:
             settings = self._described(name)
             cls = connector_for(settings.system)
+            written = settings.resolved(self.environment, self.secret)
             self._open[name] = open_connector(
-                cls, settings.resolved(self.environment, self.secret), connection=name, clock=self.store.clock
+                cls,
+                written,
+                connection=name,
+                clock=self.store.clock,
+                budget=partial(shared_budget, self.store, name),
+                tokens=StoredTokens(self.store, name),
             )
             row = {
                 "name": name,

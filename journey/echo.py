@@ -8,7 +8,7 @@ differs from both; then `sent` goes, and the field is the vendor's own evidence.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from kernel.records import Json
@@ -19,28 +19,33 @@ Fields = dict[str, dict[str, Any]]
 
 
 def after_read(
-    state: Fields, part: TargetPart, raw: Json, read_before_write: bool = False
+    state: Fields, part: TargetPart, raw: Json, read_before_write: bool = False, under_way: Collection[str] = ()
 ) -> tuple[Fields, frozenset[str]]:
     """The new target state, and the canonical fields whose value is still ours.
 
     `read_before_write`: the read began before our last write was answered; what it shows of the fields we sent is older
     than what we know, so it is no edit.
+    `under_way`: fields of a send that nobody has answered yet. A new value of theirs may be what the vendor made of ours;
+    were it a person's, the send, which is made again or settled, would overwrite it all the same. So it is no edit either.
     """
     observed = part.observe(raw)
     sent, seen = dict(state.get("sent", {})), dict(state.get("seen", {}))
     ours: set[str] = set()
     theirs: set[str] = set()
     for name, value in observed.items():
-        if name not in sent:
+        unsure = name in under_way and value != base(state, name)
+        if name not in sent and not unsure:
             seen[name] = value
             theirs |= {name} if value not in _NOTHING else set()
-        elif read_before_write:
+        elif name in sent and read_before_write:
             ours.add(name)
-        elif sent[name] == value:
+        elif name in sent and sent[name] == value:
             seen.pop(name, None)
             ours.add(name)
-        elif _still_ours(part, name, sent[name], seen, value):
+        elif name in sent and _still_ours(part, name, sent[name], seen, value):
             seen[name] = value
+            ours.add(name)
+        elif unsure:
             ours.add(name)
         else:
             del sent[name]

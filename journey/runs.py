@@ -9,17 +9,23 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Select, case, func, or_, select
+from sqlalchemy import Connection
 
+from journey import balance, waiting
+from journey.balance import Opening
 from journey.context import Context
 from journey.counts import Counts
-from kernel.errors import ThroughlineError
+from kernel.approvals import Question
+from kernel.errors import RetryAt, ThroughlineError
 from kernel.leases import Lease, hold
-from kernel.ledger.states import ENDED, PENDING, State
 from kernel.log import get
-from kernel.store.tables import delivery, run
+from kernel.quota import Priority, asking_as
+from kernel.store.tables import run
 
 log = get(__name__)
+
+_PRIORITY = {"receive": Priority.WEBHOOKS, "backfill": Priority.BACKFILLS, "replay": Priority.PEOPLE}
+"""By kind of run: who goes first where a vendor's limit does not let everybody; the others are RUNS."""
 
 
 @dataclass(slots=True)
@@ -31,8 +37,9 @@ class Run:
     sync: str | None  # of a backfill or remap: the stream
     lease: Lease
     counts: Counts = field(default_factory=Counts)
-    before: Ledger = field(default_factory=lambda: Ledger())
+    before: Opening = field(default_factory=Opening)
     stopped: list[ThroughlineError] = field(default_factory=list)  # streams or shards that could not go on
+    waiting: list[Question] = field(default_factory=list)  # what a person must release before the sync does all of it
     state: str = "running"
 
     @property
@@ -40,14 +47,11 @@ class Run:
         """How many letters this run wrote."""
         return self.counts.inbound.parked + self.counts.outbound.dead
 
-
-@dataclass(slots=True)
-class Ledger:
-    """What the ledger holds of a sync at one moment, as far as this run and those beside it made or settled it."""
-
-    pending: int = 0
-    created: int = 0
-    ended: dict[str, int] = field(default_factory=dict)  # state -> how many
+    @property
+    def goes_on_at(self) -> int | None:
+        """Where all that stopped did so because it must wait (a budget that is spent, a vendor that is down): until when."""
+        waits = [error.at for error in self.stopped if isinstance(error, RetryAt)]
+        return min(waits) if waits and len(waits) == len(self.stopped) else None
 
 
 @contextmanager
@@ -56,19 +60,19 @@ def recorded(ctx: Context, kind: str, sync: str | None, flow_run: str = "") -> I
 
     One run of a kind and sync goes on at a time; Held tells that another worker has it.
     """
-    with _rare_collections(), hold(ctx.store, f"run:{kind}:{sync or ''}") as lease:
+    priority = _PRIORITY.get(kind, Priority.RUNS)
+    with _rare_collections(), asking_as(priority), hold(ctx.store, f"run:{kind}:{sync or ''}") as lease:
         current = Run(ctx, kind, sync, lease)
         with ctx.store.write("run.start") as conn:
             _abandon(conn, current)
-            current.before = _ledger(conn, current)
+            current.before = balance.opening(conn, ctx.run_id, sync, ctx.store.clock.now())
             conn.execute(run.insert().values(_row(current, flow_run)))
         try:
             yield current
             _count_outbound(current)
             current.counts.check()
-            current.state = (
-                "failed" if current.stopped else "with_dead_letters" if current.dead_letters else "completed"
-            )
+            current.waiting = _waiting(current)
+            current.state = _ended(current)
             _finish(current, "; ".join(str(error) for error in current.stopped))
         except BaseException as error:
             current.state = "failed"
@@ -85,6 +89,20 @@ def _rare_collections() -> Iterator[None]:
         yield
     finally:
         gc.set_threshold(*before)
+
+
+def _waiting(current: Run) -> list[Question]:
+    sync = current.ctx.pins.syncs.get(current.sync or "") if current.kind == "sync" else None
+    return waiting.concerning(current.ctx.store, sync) if sync is not None else []
+
+
+def _ended(current: Run) -> str:
+    """The worst of what is true: a person's yes is waited for before a letter is."""
+    if current.stopped:
+        return "failed" if current.goes_on_at is None else "partial"
+    if current.waiting:
+        return "awaiting_approval"
+    return "with_dead_letters" if current.dead_letters else "completed"
 
 
 def _row(current: Run, flow_run: str) -> dict[str, Any]:
@@ -108,45 +126,9 @@ def _abandon(conn: Connection, current: Run) -> None:
 
 
 def _count_outbound(current: Run) -> None:
-    """From the ledger itself, not from what the code thinks it did: planned is what was pending plus what is new.
-
-    Another sync may write the same target, and a reconcile may settle there: whoever ends our deliveries, they are counted.
-    """
-    before, out = current.before, current.counts.outbound
+    """From the ledger itself, not from what the code thinks it did."""
     with current.ctx.store.read() as conn:
-        after = _ledger(conn, current)
-    ended = {state: after.ended.get(state, 0) - before.ended.get(state, 0) for state in ENDED}
-    out.pending = after.pending
-    out.planned = before.pending + after.created - before.created
-    out.applied, out.no_op = ended[State.APPLIED], ended[State.NO_OP]
-    out.superseded, out.dead = ended[State.SUPERSEDED], ended[State.DEAD]
-
-
-def _ledger(conn: Connection, current: Run) -> Ledger:
-    """A sync's deliveries; of a run without a sync, those that it made itself. One statement, so one moment of the ledger."""
-    made = delivery.c.run_id == current.ctx.run_id
-    mine, by_us, settled = made, made, made
-    if current.sync is not None:
-        beside = _beside(current)
-        mine = delivery.c.sync == current.sync
-        by_us, settled = delivery.c.run_id.in_(beside), delivery.c.settled_run.in_(beside)
-    kinds = (delivery.c.state, case((by_us, 1), else_=0), case((settled, 1), else_=0))
-    of_interest = or_(delivery.c.state.in_(PENDING), by_us, settled)
-    rows = conn.execute(select(*kinds, func.count()).where(mine, of_interest).group_by(*kinds)).all()
-    ended: dict[str, int] = {}
-    for state, _, is_settled, n in rows:
-        if is_settled and state in ENDED:
-            ended[state] = ended.get(state, 0) + n
-    pending = sum(row[3] for row in rows if row[0] in PENDING)
-    return Ledger(pending, sum(row[3] for row in rows if row[1]), ended)
-
-
-def _beside(current: Run) -> Select[Any]:
-    """This run, and every run that went on at some moment of it."""
-    other = run.alias()
-    mine = select(other.c.started_at).where(other.c.id == current.ctx.run_id).scalar_subquery()
-    beside = or_(run.c.id == current.ctx.run_id, run.c.state == "running", run.c.ended_at >= mine)
-    return select(run.c.id).where(beside)
+        balance.count(conn, current.ctx.run_id, current.sync, current.before, current.counts.outbound)
 
 
 def _finish(current: Run, error: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from journey import runs
+from journey import pausing, runs
 from journey.context import Context
 from journey.counts import Inbound
 from journey.inbound import reading
@@ -28,10 +28,19 @@ def run_sync(ctx: Context, sync: Sync, watcher: Watcher | None = None, flow_run:
     """Run a sync once. A stream or a target that cannot go on stops alone; the others finish, and the run says Failed."""
     watch = watcher or Watcher()
     with runs.recorded(ctx, "sync", sync.name, flow_run) as run:
-        for stream in sync.streams:
-            read_one(run, stream, watch)
-        plan_and_deliver(run, sync, watch)
+        if may_run(run, sync):
+            for stream in sync.streams:
+                read_one(run, stream, watch)
+            plan_and_deliver(run, sync, watch)
     return run
+
+
+def may_run(run: Run, sync: Sync) -> bool:
+    """Whether nobody paused the sync; a run of one that is paused does nothing, and says so."""
+    if pausing.paused(run.ctx.store).sync(sync.name):
+        run.counts.warn(f"{sync.name} is paused")
+        return False
+    return True
 
 
 def plan_and_deliver(run: Run, sync: Sync, watch: Watcher) -> None:
@@ -49,6 +58,9 @@ def read_one(
         run.lease.renew()
         watch.read(stream, counts)
 
+    if pausing.paused(run.ctx.store).reading(stream):
+        run.counts.warn(f"{stream.connection} is paused: {stream} was not read")
+        return None
     try:
         reading.read_stream(run.ctx, stream, run.counts, window=window, progress=progress)
     except Held:

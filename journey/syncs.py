@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from dictionary import Dictionary
+from journey.limits import Limits, WrittenLimits, WrittenSyncLimits
 from kernel import documents
 from kernel.documents import Document
 from kernel.errors import BadDocument
@@ -44,6 +45,7 @@ class Route:
     on_missing_at_target: Literal["park", "recreate", "detach"]
     requires: frozenset[str]  # reference fields without which nothing is sent
     wait_limit: int  # seconds a delivery may wait for its parent
+    limits: Limits = Limits()
 
     def __str__(self) -> str:
         return f"{self.entity} → {self.connection}.{self.resource}"
@@ -59,6 +61,7 @@ class Sync:
     streams: tuple[Stream, ...]
     routes: tuple[Route, ...]
     document: Document  # where it is written
+    limits: Limits = Limits()  # of all its routes, where they name no others
 
     @property
     def targets(self) -> tuple[Stream, ...]:
@@ -77,6 +80,7 @@ class _Route(BaseModel):
     on_missing_at_target: Literal["park", "recreate", "detach"] = "park"
     requires: list[str] = []
     wait_limit: int = Field(default=86_400, gt=0)
+    limits: WrittenLimits = WrittenLimits()
 
 
 class _Sync(BaseModel):
@@ -86,6 +90,7 @@ class _Sync(BaseModel):
     schedule: str | None = None
     streams: list[str] = []
     routes: list[_Route] = []
+    limits: WrittenSyncLimits = WrittenSyncLimits()
 
 
 def load_syncs(folder: Path, dictionary: Dictionary, mappings: Mappings, systems: Mapping[str, str]) -> dict[str, Sync]:
@@ -140,8 +145,12 @@ def _compile(document: Document, dictionary: Dictionary, mappings: Mappings, sys
     streams = tuple(
         Stream(*_target(document, ("streams", n), text, mappings, systems)) for n, text in enumerate(written.streams)
     )
-    routes = tuple(_route(document, n, route, dictionary, mappings, systems) for n, route in enumerate(written.routes))
-    return Sync(written.sync, written.description, written.schedule, streams, routes, document)
+    limits = written.limits.over(Limits())
+    routes = tuple(
+        replace(_route(document, n, route, dictionary, mappings, systems), limits=route.limits.over(limits))
+        for n, route in enumerate(written.routes)
+    )
+    return Sync(written.sync, written.description, written.schedule, streams, routes, document, limits)
 
 
 def _route(

@@ -84,6 +84,12 @@ _VENDOR = (
         "Nothing; if it happens often, sync less often or ask the vendor for a higher limit.",
     ),
     Cause(
+        "circuit_open",
+        "vendor",
+        "The vendor failed ten times in a row; it is left alone for a while, then tried by one call.",
+        "Nothing; `throughline status` tells when it is tried next. If it stays, look at the vendor's status page.",
+    ),
+    Cause(
         "locked",
         "vendor",
         "The vendor is working on the same object; the call is made again by itself.",
@@ -296,6 +302,12 @@ _JOURNEY = (
         "plan",
         "A record that this one must refer to never got an id at the target.",
         "Find out why the parent is not there (its own dead letter, its route's `when:`), then replay; or take it out of `requires:`.",
+    ),
+    Cause(
+        "change_refused",
+        "plan",
+        "A person refused a change that was held: it was discarded, with who and why. No letter is written for it.",
+        "Nothing, if the refusal was right. Cure what planned it (a filter, a mapping, the source), or it is planned again.",
     ),
     Cause(
         "bound_elsewhere",

@@ -37,6 +37,8 @@ class ThroughlineError(Exception):
     """Something went wrong."""
 
     fate = Fate.STOP
+    outage = False
+    """The vendor is down for everybody: it says nothing about this record."""
 
     def __init__(
         self,
@@ -71,10 +73,12 @@ class Retry(ThroughlineError):
 
     fate = Fate.RETRY
 
-    def __init__(self, message: str = "", *, after: float | None = None, cause: str = "", **facts: Any) -> None:
-        """`after`: seconds the vendor asked us to wait."""
+    def __init__(
+        self, message: str = "", *, after: float | None = None, sent: bool = True, cause: str = "", **facts: Any
+    ) -> None:
+        """`after`: seconds the vendor asked us to wait. `sent`: False where we did not even ask it."""
         super().__init__(message, cause=cause, **facts)
-        self.after = after
+        self.after, self.sent = after, sent
 
 
 class RetryAt(Retry):

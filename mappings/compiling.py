@@ -16,6 +16,7 @@ from kernel.records import Json
 from mappings.document import FieldSpec, Transforms
 from mappings.drawing import DrawField, Report
 from mappings.paths import ABSENT, Path, parse_path, scoped, searching
+from mappings.predicates import Predicate, When, compile_when
 from mappings.steps import Read, Step, Unfit, bound_chain
 from mappings.transforms import TRANSFORMS, Table, Transform, default_step
 
@@ -140,6 +141,8 @@ class Checker:
             names = tuple(name if name != "of" else "from" for name in _SOURCES)
             self.fault(where, "needs exactly one source" if not given else "has more than one source", allowed=names)
             return None
+        if spec.when is not None and given[0] != "each":
+            self.fault((*where, "when"), "is only for `each`")
         return given[0]
 
     def embedded(self, where: Where, spec: FieldSpec, field: Field) -> DrawField | None:
@@ -151,6 +154,7 @@ class Checker:
         inner = self.embedded_fields((*where, "fields"), spec.fields or {}, field)
         if field.key not in (spec.fields or {}):
             self.fault(where, f"must map '{field.key}', the key of each element")
+        wanted = self.condition((*where, "when"), spec.when)
         if path is None or inner is None:
             return None
         read, key = scoped(path), field.key
@@ -161,12 +165,23 @@ class Checker:
                 return elements
             if not isinstance(elements, list):
                 raise Unfit("must be a list")
-            items = [_object(inner, element, root, report) for element in elements]
+            fit = [element for element in elements if wanted is None or wanted(element, root)]
+            items = [_object(inner, element, root, report) for element in fit]
             if any(item.get(key) in (None, "") for item in items):
                 raise Unfit(f"holds an element without {key}")
             return items
 
         return draw
+
+    def condition(self, where: Where, when: When | None) -> Predicate | None:
+        """A compiled condition, or a fault."""
+        if when is None:
+            return None
+        try:
+            return compile_when(when)
+        except ValueError as error:
+            self.fault(where, str(error))
+            return None
 
     def embedded_fields(
         self, where: Where, specs: Mapping[str, FieldSpec], parent: Field

@@ -27,6 +27,7 @@ class FieldSpec(_Strict):
     of: list[str] | None = Field(None, alias="from", description="several paths, as a list for the transform")
     each: str | None = Field(None, description="the list whose elements become embedded objects; inbound only")
     fields: dict[str, FieldSpec] | None = Field(None, description="with `each`: the embedded objects' fields")
+    when: When | None = Field(None, description="with `each`: which elements; the others are left out")
     items: dict[str, dict[str, FieldSpec]] | None = Field(
         None, description="embedded objects by key, each from flat fields"
     )

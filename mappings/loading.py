@@ -13,7 +13,7 @@ from kernel.ids import content_hash
 from mappings.compiling import Checker
 from mappings.document import Example, FieldSpec, MappingDocument, decisive_of, sources_of
 from mappings.drawing import Identity, Mapping, ParkRule, PartPlan
-from mappings.parts import PartCompiler, condition
+from mappings.parts import PartCompiler
 from mappings.paths import scoped
 from mappings.predicates import describe
 from mappings.targets import TargetPart
@@ -100,7 +100,7 @@ def _compile(
         if target is not None and (part.target or part.entity not in targets):
             targets[part.entity] = (part.target, target)
     identity = _identity(checker, spec)
-    when = condition(checker, ("when",), spec.when)
+    when = checker.condition(("when",), spec.when)
     park = _park_rule(checker, spec)
     _check_examples(checker, spec)
     if checker.errors:
@@ -153,7 +153,7 @@ def _identity(checker: Checker, spec: MappingDocument) -> Identity | None:
 def _park_rule(checker: Checker, spec: MappingDocument) -> ParkRule | None:
     if spec.park is None:
         return None
-    when = condition(checker, ("park", "when"), spec.park.when)
+    when = checker.condition(("park", "when"), spec.park.when)
     return ParkRule(when) if when else None
 
 

@@ -12,7 +12,6 @@ from mappings.compiling import Checker
 from mappings.document import FieldSpec, PartSpec, WriteSpec
 from mappings.drawing import DrawField, PartPlan, RefPlan
 from mappings.paths import ABSENT, ROOT, Extractor, Path, dotted, parse_path, scoped
-from mappings.predicates import Predicate, When, compile_when
 from mappings.steps import Apply, Read, Step, bound_chain, chain, inverse
 from mappings.targets import InField, OutField, Take, TargetPart
 
@@ -39,7 +38,7 @@ class PartCompiler:
         """The plan for drawing; call `target` after it."""
         each = self._read(("each",), self._spec.each)
         key = self._read(("key",), self._spec.key) if each else None
-        when = condition(self._checker, (*self._where, "when"), self._spec.when)
+        when = self._checker.condition((*self._where, "when"), self._spec.when)
         for name, spec in self._spec.fields.items():
             where = (*self._where, "fields", name)
             field = self._checker.entity_field(where, self._entity, name)
@@ -260,17 +259,6 @@ class PartCompiler:
                 message = f"'{field.vendor}' is written from {seen[field.vendor]} and {field.canonical}"
                 self._checker.fault(self._where, f"{message}; set one of them to `direction: in`")
             seen[field.vendor] = field.canonical
-
-
-def condition(checker: Checker, where: Where, when: When | None) -> Predicate | None:
-    """A compiled condition, or a fault."""
-    if when is None:
-        return None
-    try:
-        return compile_when(when)
-    except ValueError as error:
-        checker.fault(where, str(error))
-        return None
 
 
 def _converter(steps: list[Step]) -> Callable[[Any, Json], Any]:

@@ -66,6 +66,13 @@ class TargetPart:
             for vendor in written
         }
 
+    def filled(self, data: Json) -> set[str]:
+        """The vendor's fields that a write of golden data fills; none where it cannot be written."""
+        try:
+            return {name for name, value in self.render(data).items() if value is not None}
+        except Park:
+            return set()
+
     def render(self, data: Json) -> Json:
         """The vendor's fields for golden data: an absent value is not there, a null is None.
 

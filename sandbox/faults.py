@@ -12,6 +12,8 @@ dropped              the connection ends in the middle of the body
 html200, empty200    a 200 with a web page, or with nothing [apply, default true]
 slow                 the right answer after [seconds]
 duplicate_page       the answer given last for the same path
+overlapping_page     the right page, with rows of the one before in front of it
+reordered_page       the right page, its rows backwards
 partial wrong_length anything else is handed to the simulator, which asks `fault(request)` [index, …]
 """
 

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -106,6 +107,8 @@ class Gate:
                 await _abort(send)
             case "truncated" | "dropped" | "html200" | "empty200" | "slow" | "duplicate_page":
                 await self._spoil(fault, scope, send, call)
+            case "reordered_page" | "overlapping_page":
+                await self._spoil(fault, scope, send, call)
             case "expired_token":
                 await self._give(send, call, await _kept(self._simulator.error(401), scope))
             case kind if kind.isdigit():
@@ -137,6 +140,12 @@ class Gate:
                 kept = Kept(200, [(b"content-type", b"text/html")], b"<!doctype html><html><body>Sorry</body></html>")
             case "empty200":
                 kept = Kept(200, [(b"content-type", b"application/json")], b"")
+            case "reordered_page":
+                kept.body = _with_rows(kept.body, lambda rows: rows[::-1])
+            case "overlapping_page":
+                before = self._last.get(f"{call.method} {call.path}")
+                extra = _rows(before.body)[-5:] if before else []
+                kept.body = _with_rows(kept.body, lambda rows: [*extra, *rows] if rows else rows)
         await self._give(send, call, kept, cut=fault.kind == "dropped")
 
     async def _give(self, send: Send, call: Call, kept: Kept, *, cut: bool = False) -> None:
@@ -173,6 +182,27 @@ class Gate:
         task = asyncio.create_task(wait())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _rows(body: bytes) -> list[Any]:
+    """The objects of a page: the longest list at the top of its JSON."""
+    page = _parsed(body)
+    return max((value for value in page.values() if isinstance(value, list)), key=len, default=[])
+
+
+def _with_rows(body: bytes, changed: Callable[[list[Any]], list[Any]]) -> bytes:
+    """The page with other rows; as it is where it has none."""
+    page, rows = _parsed(body), _rows(body)
+    names = [name for name, value in page.items() if value == rows and isinstance(value, list)]
+    return orjson.dumps({**page, names[0]: changed(rows)}) if rows and names else body
+
+
+def _parsed(body: bytes) -> dict[str, Any]:
+    try:
+        page = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return {}
+    return page if isinstance(page, dict) else {}
 
 
 async def _whole(receive: Receive) -> bytes:

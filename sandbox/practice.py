@@ -74,6 +74,8 @@ class Practice:
     """Fault kinds the simulator acts out itself: partial, wrong_length."""
     credential: ClassVar[str] = "token"
     address: ClassVar[str] = "base_url"
+    besides: ClassVar[Mapping[str, Any]] = {}
+    """What every connection is told beside address and credential."""
     secret: ClassVar[str] = "webhook_secret"
     """The setting that holds webhook secrets; empty where there are no webhooks."""
     rotates: ClassVar[bool] = True

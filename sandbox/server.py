@@ -105,10 +105,17 @@ class Box:
     """Running simulators. Leave the `with` block (or call `stop`) to end them."""
 
     def __init__(
-        self, systems: Iterable[str], home: Path | None = None, ports: Mapping[str, int] | None = None
+        self,
+        systems: Iterable[str],
+        home: Path | None = None,
+        ports: Mapping[str, int] | None = None,
+        more: Mapping[str, type[Simulator]] | None = None,
     ) -> None:
-        """`home`: the folder of the journals, None for memory only; `ports`: wanted ports by system (absent: any)."""
-        known = find_simulators()
+        """`home`: the folder of the journals, None for memory only; `ports`: wanted ports by system (absent: any).
+
+        `more`: simulators that are not in this folder, by system.
+        """
+        known = {**find_simulators(), **(more or {})}
         wanted = list(systems)
         unknown = [name for name in wanted if name not in known]
         if unknown:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -39,6 +39,8 @@ class State:
     def __init__(self, journal: Path | None = None) -> None:
         """`journal`: the file to append to and to replay; None keeps everything in memory."""
         self.lock = threading.RLock()
+        self.clock: Callable[[], int] = lambda: time.time_ns() // 1000
+        """Where the vendor's time comes from; not journalled."""
         self.changes: list[Change] = []
         self.search_lag = 0.0
         """Seconds by which `visible` trails the truth."""
@@ -57,7 +59,7 @@ class State:
     # time -------------------------------------------------------------------------------------------------------------
     def now(self) -> int:
         """The vendor's clock: an instant (µs since the epoch)."""
-        return self._frozen if self._frozen is not None else time.time_ns() // 1000 + self._offset
+        return self._frozen if self._frozen is not None else self.clock() + self._offset
 
     def advance(self, seconds: float) -> None:
         """Move the vendor's clock."""

@@ -12,7 +12,6 @@ from typing import Any
 import orjson
 from hubspot import Client
 
-from connectors.budget import Limit, Windows
 from connectors.http import Answer, Http
 from connectors.sdk import RestClient
 
@@ -27,10 +26,9 @@ def is_write(method: str, url: str) -> bool:
 class Crm:
     """The calls this connector makes."""
 
-    def __init__(self, http: Http, *, searches_per_second: int) -> None:
-        """The search limit is the account's own, apart from all others, and its answers carry no rate headers."""
+    def __init__(self, http: Http) -> None:
+        """One per connection."""
         self._rest = RestClient(http, is_write=is_write, accept=(409,))  # a conflict names the existing id
-        self._search_budget = Windows([Limit(searches_per_second, 1.0)], http.clock)
         self._made: dict[tuple[str, str], Any] = {}
         self._client = Client(host=str(http.base_url).rstrip("/"), api_factory=self._api)
 
@@ -55,7 +53,6 @@ class Crm:
 
     def search(self, resource: str, body: Mapping[str, Any]) -> Answer:
         """One page of a search."""
-        self._search_budget.take()
         return self._call(self._client.crm.objects.search_api.do_search, resource, orjson.dumps(body))
 
     def owners(self, after: str | None) -> Answer:

@@ -24,8 +24,6 @@ class Settings(ConnectorSettings):
     properties: Mapping[str, tuple[str, ...]] = {}  # per resource, read besides the usual ones
     lookback: float = 3600.0  # seconds re-read before the cursor: the search index trails by up to this much
     archived_every: float = 0.0  # seconds between sweeps of archived objects (each lists 90 days of them)
-    requests_per_10s: int = 100  # Free and Starter private apps 100, Professional and Enterprise 190, OAuth 110
-    searches_per_second: int = 4
 
     @model_validator(mode="after")
     def _one_credential(self) -> Self:

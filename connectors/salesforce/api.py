@@ -10,15 +10,16 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import httpx
 import orjson
 import requests
 from simple_salesforce.api import Salesforce as Sdk
 from simple_salesforce.format import format_soql
 
+from connectors.budget import Told
 from connectors.http import Answer, Http
 from connectors.sdk import RequestsAdapter
-from kernel.clock import SECOND
-from kernel.errors import RetryAt, Stop
+from kernel.errors import Stop
 
 _NEXT = re.compile(r"/services/data/v\d+\.\d+/query(All)?/[\w-]+")
 _RETRIEVE = re.compile(r"/composite/sobjects/\w+$")
@@ -28,6 +29,15 @@ _USAGE = re.compile(r"(?:^|[^-])api-usage=(\d+)/(\d+)")
 def is_write(method: str, url: str) -> bool:
     """A collection's retrieve is a POST that changes nothing."""
     return method.upper() != "GET" and not (method.upper() == "POST" and _RETRIEVE.search(url.split("?")[0]))
+
+
+def pool_left(headers: httpx.Headers, share: float) -> list[Told]:
+    """What every answer tells of the org's daily pool; `share` of it is ours and everybody's, the rest is nobody's."""
+    usage = _USAGE.search(headers.get("sforce-limit-info", ""))
+    if usage is None:
+        return []
+    most = int(int(usage[2]) * share)
+    return [Told("daily", most - int(usage[1]), most=most)]
 
 
 class _Client(Sdk):
@@ -40,9 +50,9 @@ class _Client(Sdk):
 class Org:
     """The calls this connector makes."""
 
-    def __init__(self, http: Http, *, version: str, daily_share: float) -> None:
-        """`daily_share`: of the org's daily requests; beyond it nothing more is asked until later."""
-        self._http, self._share, self._used = http, daily_share, (0, 1)
+    def __init__(self, http: Http, *, version: str) -> None:
+        """One per connection."""
+        self._http = http
         adapter = RequestsAdapter(http, is_write=is_write)
         self._bridge = adapter.bridge
         session = requests.Session()
@@ -101,14 +111,5 @@ class Org:
             self._bridge.trace_id = ""
 
     def _call(self, call: Any, *arguments: Any, **options: Any) -> Answer:
-        used, total = self._used
-        if used >= total * self._share:
-            self._used = 0, 1  # ask again then: the pool refills over 24 hours
-            at = self._http.clock.now() + 3600 * SECOND
-            told = f"{self._http.connection}: {used} of the org's {total} daily requests are spent"
-            raise RetryAt(told, at=at, cause="daily_budget")
         call(*arguments, **options)
-        answer = self._bridge.answer
-        if usage := _USAGE.search(answer.headers.get("sforce-limit-info", "")):
-            self._used = int(usage[1]), int(usage[2])
-        return answer
+        return self._bridge.answer

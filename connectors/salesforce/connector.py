@@ -14,9 +14,10 @@ from typing import Any, ClassVar, cast
 from connectors.auth import BearerAuth, Token, TokenAuth
 from connectors.base import Connector, Resource
 from connectors.batches import refusing
+from connectors.budget import Kind, Limit
 from connectors.http import Answer, Http
 from connectors.oauth import fetch_token
-from connectors.salesforce.api import Org
+from connectors.salesforce.api import Org, pool_left
 from connectors.salesforce.reading import Reader
 from connectors.salesforce.schema import BATCH, FIELDS, READ_ONLY, RESOURCES, VERDICTS, source_record
 from connectors.salesforce.settings import Settings
@@ -44,6 +45,9 @@ class Salesforce(Connector):
     system = "salesforce"
     Settings = Settings
     resources: ClassVar[Mapping[str, Resource]] = RESOURCES
+    # Any 24 hours: an Enterprise org's first 100,000; licences add to them, Developer orgs have 15,000. At once: calls of
+    # 20 s and longer, in production (Salesforce's limits cheat sheet). What the header tells lowers the first.
+    limits: ClassVar[Sequence[Limit]] = (Limit(100_000, 86_400.0), Limit(25, kind=Kind.CONCURRENT))
     setup = (
         "Setup → App Manager: a connected app with the client credentials flow, run as an integration user.",
         "Per written object, a text field `Throughline_Key__c`: External ID, Unique, visible to that user.",
@@ -54,7 +58,7 @@ class Salesforce(Connector):
     def __init__(self, settings: Any, http: Http) -> None:
         """See `connectors.open_connector`."""
         super().__init__(settings, http)
-        self._org = Org(http, version=settings.version, daily_share=settings.daily_share)
+        self._org = Org(http, version=settings.version)
         self._described: dict[str, dict[str, Any]] = {}
 
     @classmethod
@@ -66,7 +70,8 @@ class Salesforce(Connector):
             auth = BearerAuth(chosen.access_token)
         else:
             auth = TokenAuth(lambda: _token(chosen, options), clock=options.get("clock"))
-        return Http(base_url=chosen.instance_url, auth=auth, verdicts=VERDICTS, **options)
+        verdicts = VERDICTS.but(left=lambda headers: pool_left(headers, chosen.daily_share))
+        return Http(base_url=chosen.instance_url, auth=auth, verdicts=verdicts, **options)
 
     def check(self) -> list[Check]:
         """Credential, daily pool, clock, API version, and per object: permissions, and our key there and unique."""

@@ -113,6 +113,7 @@ def _resource(name: str) -> Resource:
         volatile=("attributes", "SystemModstamp", "LastModifiedDate"),
         write=writes if name in LOOKUPS else None,
         backfill=True,
+        page=2000,
     )
 
 

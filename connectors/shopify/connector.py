@@ -72,6 +72,7 @@ def _resource(name: str, write: WriteSpec | None) -> Resource:
         volatile=("updatedAt",),
         write=write,
         backfill=True,
+        page=50,
     )
 
 
@@ -121,7 +122,6 @@ class Shopify(Connector):
             base_url=settings.base_url or f"https://{settings.domain}",
             auth=HeaderAuth("X-Shopify-Access-Token", settings.token),
             verdicts=VERDICTS,
-            limits=cls.limits,
             **options,
         )
 

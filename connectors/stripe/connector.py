@@ -80,7 +80,7 @@ class Stripe(Connector):
     def build_http(cls, settings: StripeSettings, **options: Any) -> Http:
         """Bearer key, Stripe's verdicts."""
         auth = BearerAuth(settings.api_key)
-        return Http(base_url=settings.base_url, auth=auth, verdicts=VERDICTS, limits=cls.limits, **options)
+        return Http(base_url=settings.base_url, auth=auth, verdicts=VERDICTS, **options)
 
     # reading ----------------------------------------------------------------------------------------------------------
     def read(self, resource: str, since: Cursor | None, *, window: tuple[int, int] | None = None) -> Iterator[Page]:

@@ -11,6 +11,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import httpx
+
+from connectors.budget import Told
 from connectors.http import Answer, Http
 from connectors.retry import PATIENCE, first_of, reset_in, retry_after
 from connectors.verdicts import DEFAULT_VERDICTS, LOCKED, RETRY_SOON, Verdict, Verdicts
@@ -45,6 +48,15 @@ def _details(body: Mapping[str, Any]) -> Mapping[str, list[Any]]:
     return {name: told for name, told in details.items() if isinstance(told, list)}
 
 
+def _left(headers: httpx.Headers) -> list[Told]:
+    """What the headers of every answer tell of the plan's requests a minute."""
+    left, most = headers.get("x-rate-limit-remaining", ""), headers.get("x-rate-limit", "")
+    if not left.isdigit() or not most.isdigit():
+        return []
+    return [Told("short", int(left), RESETS(headers, 0), most=int(most))]
+
+
+RESETS = first_of(reset_in("ratelimit-reset"), reset_in("rate-limit-reset"))
 VERDICTS: Verdicts = DEFAULT_VERDICTS.but(
     {409: LOCKED, 429: RETRY_SOON},
     by_code={
@@ -55,7 +67,8 @@ VERDICTS: Verdicts = DEFAULT_VERDICTS.but(
     },
     codes=codes_of,
     field=field_of,
-    wait=first_of(retry_after, reset_in("ratelimit-reset"), reset_in("rate-limit-reset")),
+    wait=first_of(retry_after, RESETS),
+    left=_left,
 )
 
 

@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from connectors.base import Connector, ConnectorSettings, Deletes, Resource
+from connectors.budget import Kind, Limit
 from console.conformance.checks import check, expect, only_where, same
 from console.conformance.ground import Ground, grounds
 from kernel.settings import CHECKOUT
@@ -139,8 +140,24 @@ def _actions(one: Resource) -> str:
 
 
 def _limits(connector: Connector) -> Iterator[str]:
-    told = [f"{limit.calls} requests in {limit.per:g} s" for limit in connector.limits]
-    yield f"Kept to on our side: {'; '.join(told)}." if told else "None of ours: the vendor's answers say when to wait."
+    if not connector.limits:
+        yield "None of ours: the vendor's answers say when to wait."
+        return
+    yield "Kept to by all workers together; the setting `limits` says by these names what the account really has."
+    yield _table(["name", "limit", "of"], [[f"`{one.called}`", _limit(one), _of(one)] for one in connector.limits])
+
+
+def _limit(limit: Limit) -> str:
+    what = "tokens" if limit.costed else "requests"
+    if limit.kind is Kind.CONCURRENT:
+        return f"{limit.calls} at once"
+    if limit.kind is Kind.DAY:
+        return f"{limit.calls:,} {what} a day"
+    return f"{limit.calls:,} {what} in {_time(timedelta(seconds=limit.per))}"
+
+
+def _of(limit: Limit) -> str:
+    return f"calls that match `{limit.only}`".replace("|", "\\|") if limit.only else "all calls"
 
 
 def _webhooks(connector: Connector) -> str:

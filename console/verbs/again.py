@@ -21,6 +21,7 @@ from journey.interventions import replay
 from journey.outbound import drift
 from journey.pruning import Retention
 from journey.runs import Run
+from journey.stories.budgets import backfill_forecast, told_time
 from journey.syncing import Watcher
 from journey.syncs import Stream
 from kernel.clock import instant
@@ -83,14 +84,18 @@ def backfill(
         screen,
         "backfill",
         str(wanted),
-        lambda run: _backfill(run, wanted, window),
+        lambda run: _backfill(screen, run, wanted, window),
         "throughline sync run --all delivers what changed",
     )
 
 
-def _backfill(run: Run, stream: Stream, window: tuple[int, int]) -> None:
+def _backfill(screen: Screen, run: Run, stream: Stream, window: tuple[int, int]) -> None:
     if not run.ctx.declared(stream.connection, stream.resource).backfill:
         raise BadSetting(f"{stream} cannot be read by a window of time", field="stream")
+    told = backfill_forecast(run.ctx.store, run.ctx.connections, stream)
+    if told is not None:
+        calls, needs = told["calls"], told_time(told["seconds"])
+        screen.note(f"this backfill needs {needs} at today's limits, for all that is known of {stream}: {calls} calls")
     syncing.read_one(run, stream, Watcher(), window=window)
 
 

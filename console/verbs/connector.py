@@ -9,11 +9,13 @@ import typer
 
 from connectors import connector_for, find_connectors
 from connectors.base import Connector, Resource
+from connectors.budget import Kind, Limit
 from console.conformance import STATES, Report, Result, draw, run_system
 from console.exits import Exit
 from console.rendering import Screen, table
 from console.scaffolding import scaffold
 from console.verb import Json, verb
+from kernel.clock import SECOND
 from kernel.settings import CHECKOUT
 
 app = typer.Typer(help="The systems that can be connected.", no_args_is_help=True)
@@ -40,7 +42,17 @@ def described(cls: type[Connector]) -> dict[str, Any]:
         "about": (cls.Settings.__doc__ or "").strip(),
         "resources": [_resource(resource) for resource in cls.resources.values()],
         "settings": [_setting(name, field) for name, field in cls.Settings.model_fields.items()],
-        "limits": [{"calls": limit.calls, "seconds": limit.per} for limit in cls.limits],
+        "limits": [_limit(limit) for limit in cls.limits],
+    }
+
+
+def _limit(limit: Limit) -> dict[str, Any]:
+    return {
+        "name": limit.called,
+        "calls": limit.calls,
+        "seconds": None if limit.kind is Kind.CONCURRENT else limit.length / SECOND,
+        "kind": str(limit.kind),
+        "only": limit.only,
     }
 
 

@@ -15,7 +15,7 @@ from console.rendering import Screen, short, table
 from console.verb import Json, ShowValues, verb
 from journey.counts import Inbound
 from journey.outbound import planning
-from journey.outbound.planning import Change
+from journey.outbound.comparing import Change
 from journey.stories import overview
 from journey.syncing import Watcher, run_sync
 from journey.syncs import Stream, Sync
@@ -89,7 +89,7 @@ def _run_one(screen: Screen, opened: Desk, sync: Sync, flow: bool) -> tuple[dict
         return told, tallies.exit_code([told["state"]])
     except ThroughlineError as error:
         told = {"name": sync.name, "run": None, "state": "failed", "inbound": {}, "outbound": {}}
-        return {**told, "warnings": {}, "errors": [str(error)]}, exit_of(error)
+        return {**told, "warnings": {}, "waiting": [], "errors": [str(error)]}, exit_of(error)
 
 
 class _Live:
@@ -125,6 +125,8 @@ def _tell_troubles(screen: Screen, done: list[dict[str, Any]]) -> None:
             screen.warn(f"{each['name']}: {what}" + (f" ({times}×)" if times > 1 else ""))
         for error in each["errors"]:
             screen.fail(f"{each['name']}: {error}")
+        for question in each["waiting"]:
+            screen.note(f"{each['name']} waits: {question['because']}\n{question['command']}".rstrip(), "yellow")
     if any(each["inbound"].get("parked") or each["outbound"].get("dead") for each in done):
         screen.note("dead letters were written: throughline dead-letters groups")
 

@@ -18,7 +18,7 @@ from journey.inbound.landing import Batch, land, object_row, version_row
 from journey.inbound.shapes import Shape, sound
 from journey.inbound.surroundings import Surroundings
 from journey.syncs import Stream
-from kernel.errors import Park
+from kernel.errors import Park, RetryAt
 from kernel.leases import hold
 from kernel.log import get
 from kernel.records import Page, SourceRecord
@@ -58,8 +58,8 @@ def read_stream(
             if progress:
                 progress(stream, counts.inbound)
         shape.save(ctx.store)
-        if not declared.incremental:
-            checkpoints.notice_shrinking(ctx.store, stream, read, counts)
+        if not declared.incremental and since is None and not backfill:  # else it began in the middle
+            checkpoints.notice_shrinking(ctx, stream, read, counts)
 
 
 def land_records(
@@ -85,18 +85,27 @@ def land_records(
 
 
 def _batches(pages: Iterable[Page]) -> Iterator[Page]:
-    """Pages put together to batches; the cursor is the newest page's, the start the oldest page's."""
+    """Pages put together to batches; the cursor is the newest page's, the start the oldest page's.
+
+    Where the budget is spent in between, what was read with it is not given away.
+    """
     gathered: Page | None = None
-    for page in pages:
-        if gathered is None:
-            gathered = page
-        else:
-            gathered = Page(gathered.records + page.records, page.cursor, gathered.started_at, page.last)
-        if len(gathered.records) >= BATCH:
-            yield gathered
-            gathered = None
+    spent: RetryAt | None = None
+    try:
+        for page in pages:
+            if gathered is None:
+                gathered = page
+            else:
+                gathered = Page(gathered.records + page.records, page.cursor, gathered.started_at, page.last)
+            if len(gathered.records) >= BATCH:
+                yield gathered
+                gathered = None
+    except RetryAt as error:
+        spent = error
     if gathered is not None:
         yield gathered
+    if spent is not None:
+        raise spent
 
 
 def _land_page(

@@ -32,6 +32,7 @@ class Surroundings:
         self._bindings: dict[str, Any] = {}
         self._states: dict[str, Any] = {}
         self._sent: dict[str, dict[str, Any]] = {}
+        self._under_way: dict[str, set[str]] = {}
         self._new_states: dict[str, dict[str, Any]] = {}
         self.learned: list[dict[str, Any]] = []
         self.verdicts: list[Verdict] = []  # an object that carries our key is the record we wrote it from
@@ -57,6 +58,7 @@ class Surroundings:
         self._sent = claims.sent_fields(conn, self.ctx.store, [row.id for row in unanswered])
         self.bound = {object_id: row.golden_id for object_id, row in self._bindings.items()}
         ids = [row.id for row in self._bindings.values()]
+        self._under_way = claims.under_way(conn, self.ctx.store, ids)
         columns = ["binding_id", "updated_at", "present", "fields"]
         self._states = {row.binding_id: row for row in bulk.select_in(conn, target_state, "binding_id", ids, columns)}
 
@@ -141,9 +143,8 @@ class Surroundings:
             state = self.ctx.store.open(target_state, bound.id, row.fields)
         else:
             state = {"sent": self._sent.get(bound.id, {})}
-        fields, ours = echo.after_read(
-            state, part, item.record.raw, read_before_write=row is not None and self.started_at < row.updated_at
-        )
+        older, sending = row is not None and self.started_at < row.updated_at, self._under_way.get(bound.id, ())
+        fields, ours = echo.after_read(state, part, item.record.raw, older, sending)
         self._new_states[item.object_id] = self._state_row(bound.id, fields, present=True)
         return ours
 

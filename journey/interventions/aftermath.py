@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from journey import runs
+from journey import pausing, runs
 from journey.context import Context
 from journey.interventions.replay import replay_letters
 from journey.outbound import planning
@@ -54,11 +54,12 @@ def carry_out(new_context: Callable[[], Context], watch: Watcher | None = None) 
 
 
 def _with_work(ctx: Context) -> list[str]:
-    """The active syncs that have records to plan or deliveries to send."""
+    """The active syncs, less those that are paused, that have records to plan or deliveries to send."""
     with ctx.store.read() as conn:
         marked = set(conn.execute(select(dirty.c.sync).distinct()).scalars())
         marked |= set(conn.execute(select(delivery.c.sync).where(delivery.c.state.in_(PENDING)).distinct()).scalars())
-    return [name for name in ctx.pins.syncs if name in marked]
+    held = pausing.paused(ctx.store)
+    return [name for name in ctx.pins.syncs if name in marked and not held.sync(name)]
 
 
 def fates(store: Store, letter_ids: Sequence[str]) -> list[Fate]:

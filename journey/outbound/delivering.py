@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, bindparam, case, func, select
 
 from dead_letter import parking
-from journey import echo
+from journey import echo, pausing
 from journey.context import Context
 from journey.dirty import mark_rows
 from journey.outbound import sending
@@ -44,11 +44,13 @@ Progress = Callable[[Stream, int], None]
 
 
 def deliver(ctx: Context, connection: str, resource: str, progress: Progress | None = None) -> ThroughlineError | None:
-    """Send everything that is due for one target resource. Returns the error that stopped the shard, if one did."""
+    """Send everything that is due for one target resource, until a person pauses it. Returns the error that stopped the shard, if one did."""
     with _held_shard(ctx, connection, resource) as shard:
         lease, done = shard.lease, 0
         while True:
             lease.renew()
+            if pausing.paused(ctx.store).writing(connection, resource):
+                return None
             settled, error = _round(shard)
             done += settled
             if progress and settled:
@@ -80,11 +82,12 @@ def _held_shard(ctx: Context, connection: str, resource: str) -> Iterator[Shard]
 
 
 def _recover(shard: Shard) -> None:
-    """What the last holder of this shard left in flight is UNKNOWN; children that waited too long are dead."""
+    """What the last holder of this shard left in flight is UNKNOWN; children whose parent came go on, or are dead in time."""
     store, now = shard.ctx.store, shard.ctx.store.clock.now()
 
     def work(conn: Connection) -> None:
         claims.expire(conn, shard.connection, shard.resource, now, partial(shard.patience, now=now), shard.landing)
+        claims.release_ready(conn, shard.connection, shard.resource, now)
 
     store.transact(work, "recover")
     _expire_waiting(shard, now)
@@ -227,7 +230,7 @@ def _settle(shard: Shard, sent: Sequence[Sent]) -> None:
     again = _missing(shard, [each for each in sent if each.claimed.id in dead and sending.missing(each)])
 
     def work(conn: Connection) -> None:
-        mine = settle(conn, ctx.store, ctx.run_id, shard.connection, shard.resource, results)
+        mine = settle(conn, ctx.store, ctx.run_id, shard.connection, shard.resource, results, asks=shard.ever_asks)
         ours = {result.claimed.id for result in mine}
         parking.park(conn, [row for row in letters if row["about"] in ours])
         parking.resolve(
@@ -297,6 +300,8 @@ def deliver_sync(
             if error is not None:
                 errors.append(error)
                 targets = [target for target in targets if target[0] != connection]
+        held = pausing.paused(ctx.store)
+        targets = [target for target in targets if not held.writing(*target)]
         due_at = _next_due(ctx, targets)
         if due_at is None or due_at > deadline:
             break

@@ -12,12 +12,15 @@ from journey import echo
 from journey.outbound.sending import held_fields, letter
 from journey.outbound.shard import Shard
 from kernel.clock import SECOND
-from kernel.errors import Park, ThroughlineError
+from kernel.errors import Park, RetryAt, ThroughlineError
 from kernel.ledger import claims
 from kernel.ledger.claims import Claimed
 from kernel.ledger.settling import Settled, settle
 from kernel.ledger.states import State
 from kernel.records import Action, SourceRecord
+
+TOGETHER = 50
+"""So many are asked for at once, at least: where a vendor can only list all it has (Stripe), one look serves them all."""
 
 _LONGEST = 24 * 3600
 """Seconds after the last send in which the vendor is asked; a person decides what could not be read until then."""
@@ -32,7 +35,8 @@ def reconcile_unknown(shard: Shard) -> int:
     def claim(conn: Connection) -> list[Claimed]:
         now = store.clock.now()
         lost, forgotten = {State.UNKNOWN: shard.asked}, shard.forgotten(now)
-        rows = claims.due(conn, shard.connection, shard.resource, lost, now, shard.spec.batch_size, forgotten=forgotten)
+        most = max(shard.spec.batch_size, TOGETHER)
+        rows = claims.due(conn, shard.connection, shard.resource, lost, now, most, forgotten=forgotten)
         return claims.take(conn, store, rows, State.RECONCILING, now)
 
     claimed = store.transact(claim, "reconcile.claim")
@@ -80,10 +84,13 @@ def _holds(shard: Shard, claimed: Claimed, hit: SourceRecord) -> bool:
 
 def _cannot_read(shard: Shard, claimed: Claimed, error: ThroughlineError) -> Settled:
     now = shard.ctx.store.clock.now()
-    if claimed.sent_at < now - _LONGEST * SECOND:
+    waits = isinstance(error, RetryAt) or error.outage  # nobody can be asked now: that is no answer
+    if claimed.sent_at < now - _LONGEST * SECOND and not waits:
         return Settled(claimed, State.DEAD, "unknown", cause="unknown_outcome", error=error.message)
-    wait = int(shard.spec.settle.total_seconds() * SECOND)
-    return Settled(claimed, State.UNKNOWN, "unreadable", cause=error.cause, error=error.message, not_before=now + wait)
+    at = now + int(shard.spec.settle.total_seconds() * SECOND)
+    if isinstance(error, RetryAt):
+        at = max(at, error.at)
+    return Settled(claimed, State.UNKNOWN, "unreadable", cause=error.cause, error=error.message, not_before=at)
 
 
 def _write(shard: Shard, results: list[Settled]) -> None:
@@ -95,10 +102,9 @@ def _write(shard: Shard, results: list[Settled]) -> None:
     rows = parking.rows(ctx.store, ctx.run_id, letters)
 
     def work(conn: Connection) -> None:
-        mine = {
-            r.claimed.id
-            for r in settle(conn, ctx.store, ctx.run_id, shard.connection, shard.resource, results, State.RECONCILING)
-        }
+        place = (shard.connection, shard.resource)
+        settled = settle(conn, ctx.store, ctx.run_id, *place, results, State.RECONCILING, asks=True)
+        mine = {result.claimed.id for result in settled}
         parking.park(conn, [row for row in rows if row["about"] in mine])
 
     ctx.store.transact(work, "reconcile.settle")

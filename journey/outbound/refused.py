@@ -58,10 +58,15 @@ class Refused:
 
 
 def overtaken(conn: Connection, planned: Sequence[Plan], now: int) -> None:
-    """Close the open letters of dead deliveries whose binding has a newer plan."""
-    ours = {plan.id for plan in planned}
+    """Close the open letters of dead deliveries whose binding has a newer plan: one that was written, not one that was there."""
     ids = {plan.binding_id for plan in planned if not plan.first}
-    rows = bulk.select_in(conn, delivery, "binding_id", ids, ["id"], f"AND t.state = '{State.DEAD}'")
-    parking.close_about(
-        conn, [row.id for row in rows if row.id not in ours], "superseded", "a newer write was planned", now
-    )
+    rows = bulk.select_in(conn, delivery, "binding_id", ids, ["id", "binding_id"], f"AND t.state = '{State.DEAD}'")
+    if not rows:
+        return
+    ours = {
+        row.id: row.binding_id
+        for row in bulk.select_in(conn, delivery, "id", [plan.id for plan in planned], ["id", "binding_id"])
+    }
+    renewed = set(ours.values())
+    old = [row.id for row in rows if row.id not in ours and row.binding_id in renewed]
+    parking.close_about(conn, old, "superseded", "a newer write was planned", now)

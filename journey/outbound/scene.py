@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from journey import bindings
 from journey.context import Context
+from journey.dirty import mark_rows
 from journey.outbound import observing, refused
 from kernel.ledger import claims
 from kernel.store import bulk
@@ -43,3 +44,10 @@ class Scene:
         """The binding that a golden record's writes to a target address, or the one that a person detached."""
         seats = self.seats.get((golden_id, connection, resource), [])
         return next((row for slot in ("primary", "detached") for row in seats if row.slot == slot), None)
+
+
+def referring(ctx: Context, conn: Connection, golden_ids: Sequence[str]) -> list[dict[str, Any]]:
+    """Marks for the records that refer to those that just got a seat: their reference can be written now."""
+    ids = [row.golden_id for row in bulk.select_in(conn, link, "to_golden", golden_ids, ["golden_id"])]
+    rows = bulk.select_in(conn, golden, "id", ids, ["id", "entity", "trace_id"])
+    return mark_rows(ctx, {row.id: (row.entity, "link", row.trace_id) for row in rows})

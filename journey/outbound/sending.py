@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+from sqlalchemy import func, select
+
 from connectors.base import WriteClass
 from dead_letter.parking import Letter
 from journey import echo
@@ -20,7 +22,7 @@ from kernel.ledger.settling import Settled
 from kernel.ledger.states import State
 from kernel.records import Action, WriteItem, WriteOutcome
 from kernel.store import Store, bulk
-from kernel.store.tables import delivery, target_state
+from kernel.store.tables import attempt, delivery, target_state
 
 
 @dataclass(slots=True)
@@ -183,7 +185,7 @@ def failed(shard: Shard, sent: Sent, held: echo.Fields) -> Settled:
         "error": error.message,
         "status": sent.outcome.status,
         "request_id": sent.outcome.request_id or error.request_id,
-        "left": sent.left,
+        "left": sent.left and getattr(error, "sent", True),
     }
     # Where an earlier send of the same was never answered, what is said of this one says nothing about that one.
     again, given_up, soonest = State.PLANNED, told, now
@@ -197,19 +199,31 @@ def failed(shard: Shard, sent: Sent, held: echo.Fields) -> Settled:
     if error.fate is Fate.PARK:
         return Settled(claimed, State.DEAD, "refused", not_before=now, **given_up)
     if error.fate is Fate.UNKNOWN:
-        return _unknown(shard, claimed, now, told)
+        return _unknown(shard, claimed, error, now, told)
     if isinstance(error, RetryAt):
         return Settled(claimed, again, "later", not_before=max(soonest, error.at), **told)
     if error.fate is Fate.RETRY:
-        if claimed.attempts >= shard.most_attempts:
+        if _given_up(shard, claimed, error):
             return Settled(claimed, State.DEAD, "gave_up", not_before=now, **given_up)
         after = error.after if isinstance(error, Retry) else None
         wait = int(after * SECOND) if after else shard.scheduled(claimed.attempts) or backoff(claimed.attempts)
-        return Settled(claimed, again, "retry", not_before=max(soonest, now + wait), **told)
+        return Settled(
+            claimed, again, "outage" if error.outage else "retry", not_before=max(soonest, now + wait), **told
+        )
     return Settled(claimed, again, "stopped", not_before=soonest, **told)
 
 
-def _unknown(shard: Shard, claimed: Claimed, now: int, told: dict[str, Any]) -> Settled:
+def _given_up(shard: Shard, claimed: Claimed, error: ThroughlineError) -> bool:
+    """After so many attempts a person must look; those made while the vendor was down for everybody do not count."""
+    if error.outage or claimed.attempts < shard.most_attempts:
+        return False
+    counted = attempt.c.delivery_id == claimed.id, attempt.c.outcome != "outage"
+    with shard.ctx.store.read() as conn:
+        before = conn.execute(select(func.count()).where(*counted)).scalar_one()
+    return before + 1 >= shard.most_attempts
+
+
+def _unknown(shard: Shard, claimed: Claimed, error: ThroughlineError, now: int, told: dict[str, Any]) -> Settled:
     """Nothing newer is sent while it could land; class B needs no such hold, its key lets it land once only."""
     asks = shard.asks(claimed.attempts, claimed.planned_at, now)
     keyed = shard.spec.write_class is WriteClass.IDEMPOTENCY_KEY
@@ -217,9 +231,9 @@ def _unknown(shard: Shard, claimed: Claimed, now: int, told: dict[str, Any]) -> 
         "not_before": now + shard.patience(claimed.attempts, claimed.planned_at, now),
         "hold_until": None if keyed and not asks else now + shard.landing,
     }
-    if claimed.attempts >= shard.most_attempts and not asks:
+    if not asks and _given_up(shard, claimed, error):
         return Settled(claimed, State.DEAD, "unknown", **waits, **{**told, "cause": "unknown_outcome"})
-    return Settled(claimed, State.UNKNOWN, "unknown", **waits, **told)
+    return Settled(claimed, State.UNKNOWN, "outage" if error.outage else "unknown", **waits, **told)
 
 
 def held_fields(shard: Shard, binding_ids: Sequence[str]) -> dict[str, echo.Fields]:

@@ -1,4 +1,4 @@
-"""Where everything stands, as data: last runs, work to do, checkpoints, budgets, leases, golden records. Reads only."""
+"""Where everything stands, as data: last runs, work to do, checkpoints, budgets, breakers, leases, golden records. Reads only."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, func, select
 
+from journey import waiting
+from journey.stories.budgets import budgets, circuits
 from kernel.clock import iso
 from kernel.ledger.states import PENDING
 from kernel.store import Store
-from kernel.store.tables import checkpoint, delivery, dirty, golden, lease, quota, receipt, run
+from kernel.store.tables import checkpoint, delivery, dirty, golden, lease, receipt, run
 
 Told = dict[str, Any]
 
@@ -20,11 +22,13 @@ def overview(store: Store, runs: int = 10) -> Told:
     with store.read() as conn:
         return {
             "runs": _runs(conn, None, runs),
+            "approvals": waiting.listed(conn),
             "pending": _pending(conn),
             "to_plan": _to_plan(conn),
             "checkpoints": _checkpoints(conn),
             "leases": _leases(conn, store.clock.now()),
-            "budgets": _budgets(conn),
+            "budgets": budgets(store),
+            "circuits": circuits(store),
             "receipts": _counted(conn, receipt.c.state),
             "golden": _golden(conn),
         }
@@ -108,20 +112,6 @@ def _leases(conn: Connection, now: int) -> list[Told]:
     rows = conn.execute(select(lease).where(lease.c.until > now).order_by(lease.c.name)).all()
     return [
         {"name": row.name, "holder": row.holder.rsplit(":", 1)[0], "fence": row.fence, "until": iso(row.until)}
-        for row in rows
-    ]
-
-
-def _budgets(conn: Connection) -> list[Told]:
-    rows = conn.execute(select(quota).order_by(quota.c.connection, quota.c.budget)).all()
-    return [
-        {
-            "connection": row.connection,
-            "budget": row.budget,
-            "used": row.used,
-            "since": None if row.window_start is None else iso(row.window_start),
-            "blocked_until": None if row.blocked_until is None else iso(row.blocked_until),
-        }
         for row in rows
     ]
 

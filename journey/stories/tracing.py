@@ -250,6 +250,8 @@ def _delivery(row: Row[Any], vendor_id: str | None, attempts: list[Told]) -> Tol
         "action": row.action,
         "state": row.state,
         "cause": row.cause,
+        "error": row.error,
+        "approval": row.gate,
         "trace_id": row.trace_id,
         "mapping": row.mapping,
         "planned_at": iso(row.planned_at),

@@ -200,12 +200,34 @@ def expire(
     return len(rows)
 
 
+def release_ready(conn: Connection, connection: str, resource: str, now: int) -> int:
+    """Children whose parent has its vendor id go on: it may have got that while their plan was being made. How many."""
+    seat = (
+        exists()
+        .where(
+            binding.c.golden_id == delivery.c.wait_on,
+            binding.c.connection == connection,
+            binding.c.slot == "primary",
+            binding.c.vendor_id.is_not(None),
+        )
+        .correlate(delivery)
+    )
+    waiting = delivery.update().where(
+        delivery.c.connection == connection,
+        delivery.c.resource == resource,
+        delivery.c.state == State.WAITING,
+        seat,
+    )
+    return conn.execute(waiting.values(state=State.PLANNED, wait_on=None, not_before=now)).rowcount
+
+
 @dataclass(slots=True)
 class Unsettled:
     """What may have got to a binding, as far as nobody knows yet."""
 
     fields: set[str] = field(default_factory=set)  # a new plan must carry them, whatever was last seen
     doubted: bool = False  # a send was given up unanswered
+    open: bool = False  # a send is under way or unanswered: what follows it stands in line
     leaving: bool = False  # one of them takes the object away: nothing that was seen there may be counted on
 
 
@@ -227,8 +249,15 @@ def unsettled(conn: Connection, store: Store, binding_ids: Sequence[str]) -> dic
         one = found.setdefault(row.binding_id, Unsettled())
         one.fields.update(_keys(store.open(delivery, row.id, row.body)))
         one.doubted |= row.state == State.DEAD
+        one.open |= row.state in OPEN
         one.leaving |= row.action in (Action.DELETE, Action.ARCHIVE)
     return found
+
+
+def under_way(conn: Connection, store: Store, binding_ids: Sequence[str]) -> dict[str, set[str]]:
+    """By binding: the fields of a send that nobody has answered yet."""
+    rows = bulk.select_in(conn, delivery, "binding_id", binding_ids, ["id", "binding_id", "body"], f"AND {_OPEN}")
+    return {row.binding_id: set(_keys(store.open(delivery, row.id, row.body))) for row in rows}
 
 
 def sent_fields(conn: Connection, store: Store, binding_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -258,7 +287,7 @@ def _keys(body: dict[str, Any]) -> list[str]:
 
 def has_next(conn: Connection, binding_ids: list[str]) -> set[str]:
     """The bindings for which a newer plan stands ready."""
-    condition = "AND t.state IN ('PLANNED','WAITING')"
+    condition = "AND t.state IN ('PLANNED','WAITING','HELD')"
     return {
         row.binding_id for row in bulk.select_in(conn, delivery, "binding_id", binding_ids, ["binding_id"], condition)
     }

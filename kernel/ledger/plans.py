@@ -120,7 +120,7 @@ def supersede(conn: Connection, run_id: str, binding_ids: Sequence[str]) -> int:
     if not binding_ids:
         return 0
     old = bulk.select_in(
-        conn, delivery, "binding_id", binding_ids, ["id", "state"], "AND t.state IN ('PLANNED','WAITING')"
+        conn, delivery, "binding_id", binding_ids, ["id", "state"], "AND t.state IN ('PLANNED','WAITING','HELD')"
     )
     rows = [
         {"state": State.SUPERSEDED, "cause": "newer_plan", "settled_run": run_id, "id": row.id, "was_state": row.state}

@@ -15,6 +15,9 @@ from kernel.ledger.states import FOLLOWS, State
 from kernel.store import Store, bulk
 from kernel.store.tables import attempt, binding, delivery, target_state
 
+UNANSWERED = "unknown_outcome"
+"""The cause of a delivery that was given up without an answer: it may be there."""
+
 
 @dataclass(slots=True)
 class Settled:
@@ -44,8 +47,12 @@ def settle(
     resource: str,
     results: Sequence[Settled],
     was: State = State.INFLIGHT,
+    asks: bool = False,
 ) -> list[Settled]:
-    """Write results; those still ours are returned, as written. PLANNED becomes SUPERSEDED where a newer plan stands ready."""
+    """Write results; those still ours are returned, as written. PLANNED becomes SUPERSEDED where a newer plan stands ready.
+
+    `asks`: a lost answer is settled by asking. Then what follows one that was given up unanswered looks first, too.
+    """
     now = store.clock.now()
     ready = has_next(conn, [r.claimed.binding_id for r in results if r.state is State.PLANNED])
     for result in results:
@@ -54,6 +61,8 @@ def settle(
         if result.state is State.PLANNED and result.claimed.binding_id in ready:
             result.state, result.cause = State.SUPERSEDED, "newer_plan"
     mine = _write_states(conn, run_id, results, was)
+    if asks:
+        _look_first(conn, [r.claimed.binding_id for r in mine if r.cause == UNANSWERED and r.state is State.DEAD])
     _write_attempts(conn, results, now)
     _write_bindings(conn, store, connection, resource, mine, now)
     _release_waiting(conn, connection, [r.claimed.golden_id for r in mine if r.state is State.APPLIED], now)
@@ -84,6 +93,15 @@ def _write_states(conn: Connection, run_id: str, results: Sequence[Settled], was
     found = bulk.select_in(conn, delivery, "id", [r.claimed.id for r in results], ["id", "fence", "state"])
     current = {row.id: (row.fence, row.state) for row in found}
     return [r for r in results if current.get(r.claimed.id) == (r.claimed.fence, r.state)]
+
+
+def _look_first(conn: Connection, binding_ids: Sequence[str]) -> None:
+    """The next plans of these bindings: sent blindly, they could create what the one given up has created."""
+    next_ones = bulk.select_in(
+        conn, delivery, "binding_id", binding_ids, ["id", "state"], "AND t.state IN ('PLANNED','WAITING')"
+    )
+    changes = [{"state": State.UNKNOWN, "wait_on": None, "id": row.id, "was_state": row.state} for row in next_ones]
+    bulk.update(conn, delivery, changes, ["id", "was_state"])
 
 
 def _write_attempts(conn: Connection, results: Sequence[Settled], now: int) -> None:
@@ -145,13 +163,20 @@ def _write_bindings(
 
 
 def _release_waiting(conn: Connection, connection: str, golden_ids: Sequence[str], now: int) -> None:
-    """Children that waited for these records' vendor ids may be claimed; one that still misses another parent waits again."""
-    waiting = bulk.select_in(conn, delivery, "wait_on", golden_ids, ["id", "connection"], "AND t.state = 'WAITING'")
+    """Children that waited for these records' vendor ids may be claimed, unless they are held; one that misses another parent waits again."""
+    columns = ["id", "connection", "state"]
+    waiting = bulk.select_in(conn, delivery, "wait_on", golden_ids, columns, "AND t.state IN ('WAITING','HELD')")
     bulk.update(
         conn,
         delivery,
         [
-            {"state": State.PLANNED, "wait_on": None, "not_before": now, "id": row.id, "was_state": State.WAITING}
+            {
+                "state": State.HELD if row.state == State.HELD else State.PLANNED,  # held: it waits for a person, too
+                "wait_on": None,
+                "not_before": now,
+                "id": row.id,
+                "was_state": row.state,
+            }
             for row in waiting
             if row.connection == connection
         ],

@@ -1,6 +1,7 @@
 """The states of a delivery, and which of them may follow which.
 
-            superseded by a newer plan (also WAITING)
+            superseded by a newer plan (also WAITING, HELD)
+HELD ◀── too much at once ── PLANNED, WAITING ◀── a person released exactly this ── HELD ── refused ──▶ DEAD
 PLANNED ──────────────────────────────────────────▶ SUPERSEDED
   │ claim: fence + lease + frozen body, committed before the first byte
   ▼
@@ -21,6 +22,7 @@ class State(StrEnum):
 
     PLANNED = "PLANNED"
     WAITING = "WAITING"
+    HELD = "HELD"
     INFLIGHT = "INFLIGHT"
     UNKNOWN = "UNKNOWN"
     RECONCILING = "RECONCILING"
@@ -34,15 +36,25 @@ class State(StrEnum):
 OPEN = (State.INFLIGHT, State.UNKNOWN, State.RECONCILING)
 """At most one a binding: a request that was, or may have been, sent."""
 
-NEXT = (State.PLANNED, State.WAITING)
+NEXT = (State.PLANNED, State.WAITING, State.HELD)
 """At most one a binding: the newest plan, not sent yet."""
 
 PENDING = OPEN + NEXT + (State.CONFLICT,)
 ENDED = (State.APPLIED, State.NO_OP, State.SUPERSEDED, State.DEAD)
 
 FOLLOWS: dict[State, tuple[State, ...]] = {
-    State.PLANNED: (State.INFLIGHT, State.WAITING, State.SUPERSEDED, State.NO_OP, State.DEAD),
-    State.WAITING: (State.PLANNED, State.SUPERSEDED, State.DEAD),
+    # UNKNOWN: what stood before it was given up unanswered
+    State.PLANNED: (
+        State.INFLIGHT,
+        State.WAITING,
+        State.HELD,
+        State.UNKNOWN,
+        State.SUPERSEDED,
+        State.NO_OP,
+        State.DEAD,
+    ),
+    State.WAITING: (State.PLANNED, State.HELD, State.UNKNOWN, State.SUPERSEDED, State.DEAD),
+    State.HELD: (State.PLANNED, State.WAITING, State.SUPERSEDED, State.DEAD),
     State.INFLIGHT: (
         State.APPLIED,
         State.NO_OP,

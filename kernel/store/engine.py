@@ -6,14 +6,15 @@ import random
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import orjson
-from sqlalchemy import Connection, Engine, Table, create_engine, event
+from sqlalchemy import Connection, Engine, Table, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from kernel.clock import Clock, SystemClock
+from kernel.clock import Clock, ServerClock, SystemClock
 from kernel.errors import Retry, Stop, ThroughlineError
 from kernel.failpoints import failpoint
 from kernel.store.migrate import upgrade
@@ -123,7 +124,18 @@ def open_store(url: str, vault: Vault, clock: Clock | None = None) -> Store:
     )
     with _storage_errors():
         upgrade(engine)
+        if clock is None and engine.dialect.name == "postgresql":
+            clock = ServerClock(partial(_server_time, engine))
     return Store(engine, vault, clock)
+
+
+_SERVER_TIME = text("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
+
+
+def _server_time(engine: Engine) -> int:
+    """The instant by the database server (µs since the epoch)."""
+    with engine.connect() as conn:
+        return int(conn.execute(_SERVER_TIME).scalar_one())
 
 
 def sqlite_url(path: Path) -> str:

@@ -34,6 +34,15 @@ connection = Table(
     _name("paused_by", True),
 )
 
+credential = Table(
+    "credential",
+    metadata,
+    _name("connection", primary_key=True),
+    Column("version", Integer, nullable=False),  # rises with each renewal
+    _at("updated_at", False),
+    Column("content", Sealed, nullable=False),  # access token, its end, refresh token and the one before
+)
+
 object_ = Table(
     "object",
     metadata,
@@ -129,9 +138,7 @@ binding = Table(
     metadata,
     _id(primary_key=True),
     _id("golden_id", nullable=False, index=True),
-    Column(
-        "anchor", String(300), nullable=False
-    ),  # the member whose golden record it follows through merge and unmerge
+    Column("anchor", String(300), nullable=False),  # the member whose golden record it follows, merge or unmerge
     _name("connection"),
     _name("resource"),
     _name("slot"),  # primary, duplicate, converted, detached
@@ -193,17 +200,18 @@ delivery = Table(
     _name("cause", True),
     Column("error", Text),
     _id("parent"),  # the delivery it replays
-    Column(
-        "body", Sealed
-    ),  # None once pruned; {"fields": …, "refs": {name: golden id}, "of": {vendor field: member; "": of the others}}
+    _id("gate"),  # the approval that holds it (state HELD), or that released it
+    # None once pruned; {"fields": …, "refs": {name: golden id}, "of": {vendor field: member; "": of the others}}
+    Column("body", Sealed),
     Column("before", Sealed),  # the target fields it replaces
     UniqueConstraint("binding_id", "op_key"),
     Index("ix_delivery_due", "state", "connection", "resource", "not_before"),
     Index(None, "run_id"),
     _only("ix_delivery_settled", "settled_run", "state", where="settled_run IS NOT NULL"),
     _only("uq_delivery_open", "binding_id", where="state IN ('INFLIGHT','UNKNOWN','RECONCILING')", unique=True),
-    _only("uq_delivery_next", "binding_id", where="state IN ('PLANNED','WAITING')", unique=True),
-    _only("ix_delivery_wait", "wait_on", where="state = 'WAITING'"),
+    _only("uq_delivery_next", "binding_id", where="state IN ('PLANNED','WAITING','HELD')", unique=True),
+    _only("ix_delivery_wait", "wait_on", where="state IN ('WAITING','HELD')"),
+    _only("ix_delivery_gate", "gate", where="gate IS NOT NULL"),
 )
 
 attempt = Table(
@@ -293,7 +301,7 @@ run = Table(
     _id(primary_key=True),
     _name("kind"),
     _name("sync", True),
-    _name("state"),  # running, completed, with_dead_letters, awaiting_approval, failed, abandoned
+    _name("state"),  # running, completed, with_dead_letters, awaiting_approval, partial, failed, abandoned
     _at("started_at", False),
     _at("ended_at"),
     _name("flow_run", True),  # the Prefect run that carried it
@@ -344,24 +352,36 @@ quota = Table(
     "quota",
     metadata,
     _name("connection", primary_key=True),
-    _name("budget", primary_key=True),  # short, daily
-    _at("window_start", False),
-    Column("used", BigInteger, nullable=False),
-    _at("blocked_until"),
+    Column("state", Text, nullable=False),  # JSON, see kernel/quota/account.py: read and written whole, under its lock
+    _at("updated_at", False),
 )
 
 approval = Table(
     "approval",
     metadata,
     _id(primary_key=True),
-    _name("kind"),  # mass_change, erase, merge
-    _id("run_id", nullable=False),
-    _name("state"),  # asked, granted, refused
-    Column("subject", Text, nullable=False),
+    _name("kind"),  # removals, changes, writes_to_target, writes_to_record, shrunken_read, pause
+    _id("run_id"),  # that asked; None where a person paused something
+    _name("state"),  # gathering, asked, released, refused, overtaken
+    _name("sync", True),
+    _name("connection", True),
+    _name("resource", True),
+    _id("fingerprint"),  # of exactly the set of deliveries that waits for it
+    Column("subject", Text, nullable=False),  # JSON of names and counts: how many, of how many, which limit
     _at("asked_at", False),
     _at("decided_at"),
     _name("decided_by", True),
     Column("why", Text),
+    Index(None, "state"),
+)
+
+pace = Table(
+    "pace",
+    metadata,
+    _name("connection", primary_key=True),
+    _name("resource", primary_key=True),
+    Column("at", BigInteger, primary_key=True),  # beginning of five minutes
+    Column("writes", Integer, nullable=False),  # planned in them, less those that were superseded
 )
 
 audit = Table(

@@ -104,6 +104,17 @@ def test_a_refused_connection_proves_that_a_write_was_not_applied(clock: FakeClo
     assert len(clock.slept) == 2
 
 
+@pytest.mark.parametrize(
+    "trouble", [httpx.ReadTimeout("slow"), httpx.ReadError("cut"), httpx.ConnectError("no")], ids=repr
+)
+@pytest.mark.parametrize("write", [True, False])
+def test_no_error_tells_the_address(clock: FakeClock, trouble: Exception, write: bool) -> None:
+    vendor = Vendor(*[trouble] * 9)
+    with pytest.raises(ThroughlineError) as caught:
+        http_to(vendor, clock).send("POST", "/find", params={"email": "canary@acme.io"}, write=write)
+    assert "canary" not in f"{caught.value} {caught.value!r}"
+
+
 def test_retries_end_with_the_last_error(clock: FakeClock) -> None:
     vendor = Vendor(httpx.Response(500))
     with pytest.raises(Retry) as caught:
@@ -143,7 +154,7 @@ def test_how_long_the_headers_ask_to_wait() -> None:
 
 def test_limits_are_kept_before_the_vendor_has_to_say_so(clock: FakeClock) -> None:
     vendor = Vendor(ok())
-    http = http_to(vendor, clock, limits=[Limit(2, 1.0), Limit(3, 10.0)])
+    http = http_to(vendor, clock, limits=[Limit(2, 1.0), Limit(3, 10.0, name="ten")])
     for _ in range(4):
         http.get("/x")
     assert clock.slept == [1.0, 9.0]

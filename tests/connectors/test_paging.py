@@ -10,10 +10,10 @@ import httpx
 import orjson
 import pytest
 
-from connectors.batches import one_by_one
+from connectors.batches import Indexed, Outcomes, one_by_one
 from connectors.changes import Listed, changes
 from connectors.http import Answer, Http
-from connectors.paging import Paging, at
+from connectors.paging import ById, Paging, at
 from connectors.verdicts import DEFAULT_VERDICTS, Verdict
 from kernel.clock import SECOND
 from kernel.errors import Fate, Park, Retry, RetryAt, Stop, ThroughlineError, Unknown
@@ -54,6 +54,51 @@ def test_numbered_pages_end_where_the_header_says() -> None:
     style = Paging("page", ("per_page", 100), total="x-wp-totalpages")
     assert told(style.pages(vendor(answer), "/things", {"status": "any"})) == [([1], 2), ([2], 3), ([3], None)]
     assert told(style.pages(vendor(answer), "/things", {}, 3)) == [([3], None)]
+
+
+def shelf(held: list[int], *, counted: bool = True, most: int = 100) -> Handler:
+    """A list by offset; `most`: shorter pages than were asked for."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked = request.url.params
+        assert (asked["orderby"], asked["order"]) == ("id", "asc")
+        start, size = int(asked["offset"]), min(int(asked["per_page"]), most)
+        headers = {"x-wp-total": str(len(held))} if counted else {}
+        return httpx.Response(200, json=[{"id": id} for id in sorted(held)[start : start + size]], headers=headers)
+
+    return answer
+
+
+BY_ID = ById("offset", ("per_page", 20), total="x-wp-total")
+
+
+@pytest.mark.parametrize("many", [0, 1, 19, 20, 21, 100])
+@pytest.mark.parametrize("counted", [True, False])
+@pytest.mark.parametrize("most", [3, 100])
+def test_pages_by_id_overlap_and_show_each_object_once(many: int, counted: bool, most: int) -> None:
+    held = list(range(1, many + 1))
+    pages = told(BY_ID.pages(vendor(shelf(held, counted=counted, most=most)), "/things", {}))
+    assert [one["id"] for items, _ in pages for one in items] == held
+    assert [token is None for _, token in pages] == [False] * (len(pages) - 1) + [True]
+
+
+@pytest.mark.parametrize("gone", [1, 9, 10, 11, 25, 39])
+def test_what_is_deleted_behind_a_list_by_id_hides_nothing(gone: int) -> None:
+    held = list(range(1, 101))
+    seen: list[int] = []
+    for items, _, _ in BY_ID.pages(vendor(shelf(held)), "/things", {}):
+        seen += [one["id"] for one in items]
+        if len(held) == 100 and len(seen) >= 40:
+            del held[:gone]
+    assert seen == list(range(1, 101))
+
+
+def test_a_list_by_id_goes_on_from_its_token_after_deletes() -> None:
+    held = list(range(1, 101))
+    first, token, _ = next(BY_ID.pages(vendor(shelf(held)), "/things", {}))
+    del held[:15]
+    rest = [one["id"] for items, _, _ in BY_ID.pages(vendor(shelf(held)), "/things", {}, token) for one in items]
+    assert [one["id"] for one in first] + rest == list(range(1, 101))
 
 
 @pytest.mark.parametrize("body", [{"rows": None}, {}, "text", {"rows": {}}])
@@ -189,3 +234,15 @@ def test_a_code_that_only_headers_tell_wins_over_the_status() -> None:
     assert passing.value.cause == "rate_limited"
     good = Answer(200, httpx.Headers({"x-left": "0"}), b"{}")
     assert http.verdict(good) is None
+
+
+def test_what_is_settled_stays_so_when_a_later_request_of_the_batch_fails() -> None:
+    outcomes = Outcomes([WriteItem(Action.UPSERT, f"k{n}", f"k{n}-g0", {}) for n in range(3)])
+
+    def send(items: Indexed) -> None:
+        outcomes.settle(items[0][0], WriteOutcome("7"))
+        raise Unknown("the second request's answer was lost", cause="timeout")
+
+    outcomes.each(outcomes.items, send)
+    assert [outcome.vendor_id for outcome in outcomes.in_order()] == ["7", None, None]
+    assert [outcome.error is None for outcome in outcomes.in_order()] == [True, False, False]

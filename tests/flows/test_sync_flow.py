@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from journey import pausing
 from journey.outbound import planning
 from kernel.errors import BadSetting
 from kernel.leases import hold
@@ -52,6 +53,17 @@ def test_dead_letters_end_a_run_by_that_name_and_are_listed_by_cause_with_trace_
     (row,) = json.loads(api.artifacts(ended.flow_run)["sync-people-dead-letters"])
     assert (row["letters"], row["connection"], row["resource"]) == (1, "files", "accounts")
     assert any("trace" in line and "files.accounts" in line for line in api.logs(ended.flow_run))
+
+
+def test_a_run_of_which_something_waits_for_a_person_ends_by_that_name(office: Office, api: Api) -> None:
+    office.customer(email="ada@acme.io", name="Ada Lovelace")
+    pausing.pause(office.store, "hubspot.contacts", [], ["hubspot"], "eva", "it is being moved")
+    ended = office.sync()
+    assert (ended.state, ended.ok) == ("AwaitingApproval", True)
+    assert ended.message.startswith("waiting for a person: 1 · ")
+    assert "`throughline resume hubspot.contacts`" in api.artifacts(ended.flow_run)["sync-people-summary"]
+    pausing.resume(office.store, "hubspot.contacts", "eva")
+    assert office.sync().state == "Completed"
 
 
 def test_a_stream_that_stops_fails_alone_and_the_run_says_failed(office: Office, api: Api) -> None:

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+import orjson
+
 from connectors.base import Resource, WriteClass, WriteSpec
 from kernel.errors import ThroughlineError
-from kernel.records import Action, Cursor, Page, SourceRecord, WriteItem, WriteOutcome
+from kernel.records import Action, Cursor, Delivered, Page, SourceRecord, WebhookRequest, WriteItem, WriteOutcome
 
 ACTIONS = frozenset({Action.UPSERT, Action.DELETE, Action.ARCHIVE, Action.CLEAR, Action.ASSOCIATE})
 
@@ -49,12 +51,14 @@ class MemorySystem:
     answers: bool = True  # write answers carry the object
     calls: int = 0
     by_ext: dict[tuple[str, str], str] = field(default_factory=dict)
+    changed: Callable[[str, dict[str, Any]], None] = lambda resource, held: None  # whoever did it, we too
 
     def put(self, resource: str, id: str, **values: Any) -> None:
         """A person at the vendor creates or edits an object."""
         found = self.objects.setdefault(resource, {}).setdefault(id, {"id": id})
-        found.update(values, updated=self.now())
+        found.update(self.normalise(values) if self.normalise else values, updated=self.now())
         self.deleted.get(resource, {}).pop(id, None)
+        self.changed(resource, found)
 
     def remove(self, resource: str, id: str) -> None:
         """A person at the vendor deletes an object."""
@@ -111,6 +115,14 @@ class MemorySystem:
             for id in ids
         ]
 
+    def webhook(self, request: WebhookRequest) -> Delivered:
+        """Names of objects to read again (hints), or whole records, as the sender chose."""
+        told = orjson.loads(request.body)
+        if told["hint"]:
+            return Delivered(hints=[(told["resource"], told["id"])], dedupe_key=told["key"])
+        record = SourceRecord(told["id"], told["raw"], told["raw"]["updated"])
+        return Delivered(records=[(told["resource"], record)], dedupe_key=told["key"])
+
     def key_path(self, resource: str) -> tuple[str, ...]:
         """Where our key is."""
         return ("ext",)
@@ -147,5 +159,6 @@ class MemorySystem:
         found = held.setdefault(id, {"id": id})
         found.update(body, ext=item.ext_key, updated=self.now())
         self.by_ext[(resource, item.ext_key)] = id
+        self.changed(resource, found)
         record = SourceRecord(id, copy.deepcopy(found), found["updated"]) if self.answers else None
         return WriteOutcome(vendor_id=id, record=record, created=created, status=200, request_id=f"req-{len(self.log)}")

@@ -1,4 +1,4 @@
-"""Every recorded record of the first six systems ends in exactly one state, with a documented cause where it is parked."""
+"""Every recorded record of these systems ends in exactly one state, with a documented cause where it is parked."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from kernel.records import SourceRecord
 from mappings.drawn import Drawn
 from tests.mappings.ground import our_mappings, ours
 
-SYSTEMS = ("stripe", "hubspot", "salesforce", "shopify", "zendesk")
+SYSTEMS = ("stripe", "hubspot", "salesforce", "shopify", "zendesk", "quickbooks")
 RESOURCES = {
     "stripe": {one: f"{one}s" for one in ("customer", "product", "invoice", "payment_intent", "subscription")},
     "hubspot": {one: one for one in ("contacts", "companies", "deals", "tickets")},
     "salesforce": {one: one for one in ("Account", "Contact", "Case", "Opportunity")},
     "shopify": {"products": "products"},
     "zendesk": {one: one for one in ("users", "organizations", "tickets")},
+    "quickbooks": {one: f"{one.lower()}s" for one in ("Customer", "Item", "Invoice", "Payment")},
 }
 
 

@@ -34,7 +34,7 @@ MUTANTS = (
         "journey/outbound/sending.py",
         [
             (
-                "    if error.fate is Fate.UNKNOWN:\n        return _unknown(shard, claimed, now, told)\n",
+                "    if error.fate is Fate.UNKNOWN:\n        return _unknown(shard, claimed, error, now, told)\n",
                 "    if error.fate is Fate.UNKNOWN:\n"
                 '        return Settled(claimed, State.PLANNED, "retry", not_before=now, **told)\n',
             )
@@ -86,7 +86,7 @@ MUTANTS = (
                 "known.source_at is not None and record.updated_at <= known.source_at",
             )
         ],
-        _simulation("A"),
+        _test("tests/journey/test_order.py", "-k", "sqlite and read_that_ties"),
     ),
     Mutant(
         "M6",
@@ -120,6 +120,62 @@ MUTANTS = (
         _simulation("B"),
     ),
     Mutant(
+        "M9",
+        "a signature is compared with ==",
+        "connectors/webhook.py",
+        [
+            (
+                "            found |= hmac.compare_digest(_bytes(one), _bytes(other))\n",
+                "            given_signature = one\n            found |= given_signature == other\n",
+            )
+        ],
+        _test("tests/house/test_floors.py", "-k", "comparisons"),
+    ),
+    Mutant(
+        "M10",
+        "a webhook's time may lie in the future",
+        "connectors/webhook.py",
+        [("require(abs(received_at / SECOND - stamp) <= window", "require(received_at / SECOND - stamp <= window")],
+        _test("tests/webhooks/test_table.py", "-k", "genuine_is_believed"),
+    ),
+    Mutant(
+        "M11",
+        "WooCommerce's delivery id, which two deliveries of one second share, stands alone",
+        "connectors/deliveries.py",
+        [
+            (
+                'return derived_id("woocommerce", *about, _at(told, "id"), _at(told, "date_modified_gmt"), _whole(request))',
+                'return derived_id("woocommerce", *about)',
+            )
+        ],
+        _test("tests/webhooks/test_deliveries.py", "-k", "woocommerces_two_deliveries"),
+    ),
+    Mutant(
+        "M12",
+        "a sealed value is not tied to its row",
+        "kernel/vault.py",
+        [
+            ("encrypt(nonce, plain, head + bound_to.encode())", "encrypt(nonce, plain, head)"),
+            (
+                "cipher.decrypt(nonce, sealed[17:], head + bound_to.encode())",
+                "cipher.decrypt(nonce, sealed[17:], head)",
+            ),
+        ],
+        _test("tests/kernel/test_store.py", "-k", "sqlite and seal_opens_only"),
+    ),
+    Mutant(
+        "M13",
+        "an error tells the whole address of a request",
+        "connectors/http.py",
+        [
+            (
+                'told = self._told("no answer in time" if timed_out else "the connection was lost", error)',
+                'told = self._told(f"no answer from {call.url}", error)',
+            )
+        ],
+        _test("tests/connectors/test_http.py", "-k", "no_error_tells_the_address"),
+    ),
+    Mutant(
         "M14",
         "a replay does not ask whether anything newer went through",
         "kernel/ledger/plans.py",
@@ -133,6 +189,13 @@ MUTANTS = (
         _test("tests/journey/test_lost_answers.py", "-k", "sqlite and replay_does_not_bring_back"),
     ),
     Mutant(
+        "M15",
+        "how long a vendor says to wait is not heard",
+        "connectors/retry.py",
+        [('    told = headers.get("retry-after", "").strip()\n', '    told = ""\n')],
+        _test("tests/connectors/test_http.py", "-k", "retry_after_is_honoured"),
+    ),
+    Mutant(
         "M16",
         "a newer version is sent while an older one could still land",
         "kernel/ledger/claims.py",
@@ -143,7 +206,7 @@ MUTANTS = (
                 "    may_pass = delivery.c.id.is_not(None)\n",
             )
         ],
-        _simulation("A"),
+        _test("tests/journey/test_meanwhile.py", "-k", "sqlite and can_no_longer_land"),
     ),
     Mutant(
         "K1",
@@ -167,10 +230,55 @@ MUTANTS = (
         _simulation("A", 3000),
     ),
     Mutant(
+        "K7",
+        "a child planned while its parent got its id waits for ever",
+        "journey/outbound/delivering.py",
+        [("        claims.release_ready(conn, shard.connection, shard.resource, now)\n", "")],
+        _test("tests/journey/test_meanwhile.py", "-k", "sqlite and came_while"),
+    ),
+    Mutant(
+        "K8",
+        "what was found by asking, and never answered, is left behind when its record goes",
+        "journey/outbound/comparing.py",
+        [
+            (
+                "there = seat.vendor_id is not None and (state is None or state.present)",
+                "there = state is not None and state.present and seat.vendor_id is not None",
+            )
+        ],
+        _test("tests/journey/test_meanwhile.py", "-k", "sqlite and found_by_asking"),
+    ),
+    Mutant(
+        "K9",
+        "a plan looks first although another send is still unanswered, and can never be written",
+        "journey/outbound/comparing.py",
+        [("unsettled.doubted and not unsettled.open and", "unsettled.doubted and")],
+        _test("tests/journey/test_meanwhile.py", "-k", "sqlite and stands_in_line"),
+    ),
+    Mutant(
+        "K10",
+        "a delivery that a replay takes up while another run goes on is counted twice",
+        "journey/balance.py",
+        [("    _reopened(before, {row.id: row for row in rows}, out, ended)\n", "")],
+        _test("tests/journey/test_meanwhile.py", "-k", "sqlite and counted_once"),
+    ),
+    Mutant(
+        "K11",
+        "a plan that is not written closes the letter of the one that died",
+        "journey/outbound/refused.py",
+        [(" and row.binding_id in renewed]", "]")],
+        _test("tests/journey/test_meanwhile.py", "-k", "sqlite and not_written"),
+    ),
+    Mutant(
         "K4",
         "an unanswered create is followed by one under another key",
-        "journey/outbound/planning.py",
-        [("plan.doubted = unsettled.doubted and self.spec.write_class in _LOOKS", "plan.doubted = False")],
+        "journey/outbound/comparing.py",
+        [
+            (
+                "plan.doubted = unsettled.doubted and not unsettled.open and self.spec.write_class in _LOOKS",
+                "plan.doubted = False",
+            )
+        ],
         _test("tests/journey/test_lost_answers.py", "-k", "sqlite and version_after_one"),
     ),
     Mutant(
@@ -187,7 +295,70 @@ MUTANTS = (
         [('    where = ["id", "was_fence", "was_state"]\n', '    where = ["id"]\n')],
         _simulation("A", 3000),
     ),
+    Mutant(
+        "G1",
+        "a release is good for whatever waits by now, not for what was shown",
+        "journey/interventions/approving.py",
+        [
+            (
+                "if question.kind != Kind.SHRUNKEN_READ and holding.fingerprint(keys) != question.fingerprint:",
+                "if False:",
+            )
+        ],
+        _test("tests/journey/test_gates.py", "-k", "sqlite and planned_while"),
+    ),
+    Mutant(
+        "G2",
+        "what is too much is free to be sent until its whole plan is written",
+        "journey/outbound/gates.py",
+        [
+            (
+                "        holding.hold(conn, group, self._gate(conn, kind, route).id)\n",
+                "        self._gate(conn, kind, route)\n",
+            )
+        ],
+        _test("tests/journey/test_gates.py", "-k", "sqlite and kill_anywhere"),
+    ),
+    Mutant(
+        "G3",
+        "nobody counts how often a record is written",
+        "journey/outbound/gates.py",
+        [("if one.sends >= route.limits.record or", "if False or")],
+        _test("tests/journey/test_gates.py", "-k", "sqlite and over_and_over"),
+    ),
+    Mutant(
+        "G4",
+        "a lease that passed to another worker is taken back by a beat",
+        "kernel/leases.py",
+        [
+            (
+                "lease.c.name == self.name, lease.c.holder == self.holder, lease.c.fence == self.fence",
+                "lease.c.name == self.name",
+            )
+        ],
+        _test("tests/kernel/test_leases.py", "-k", "sqlite and taken_back"),
+    ),
+    Mutant(
+        "G5",
+        "what a vendor made of a send that nobody answered counts as an edit",
+        "journey/echo.py",
+        [("unsure = name in under_way and value != base(state, name)", "unsure = False")],
+        _test("tests/journey/test_rings.py", "-k", "kill_in_a_ring and settle"),
+    ),
+    Mutant(
+        "G6",
+        "a complete read that shrank lets removals pass",
+        "journey/outbound/gates.py",
+        [("return _NOTHING if self._shrunken else usual", "return usual")],
+        _test("tests/journey/test_gates.py", "-k", "sqlite and shrank"),
+    ),
+    Mutant(
+        "G7",
+        "what a vendor was seen to make of our value counts as an edit",
+        "journey/echo.py",
+        [("    if name in seen and _equal(part, name, value, seen[name]):\n        return True\n", "")],
+        _test("tests/journey/test_rings.py", "-k", "one_edit"),
+    ),
 )
-"""M9 to M13 and M15 are defects of receivers, the vault and connectors: their own tests hold them."""
-
+"""G1 to G7 are defects of the gates, the leases and the rings."""
 BY_NAME = {mutant.name: mutant for mutant in MUTANTS}

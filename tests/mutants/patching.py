@@ -10,6 +10,7 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 Edits = Sequence[tuple[str, str]]
@@ -53,6 +54,14 @@ class _Finder(MetaPathFinder):
 
 
 def install(file: str, edits: Edits) -> None:
-    """From here on, importing the file's module gives the mutant."""
+    """From here on, importing the file's module gives the mutant, and so does reading the file: some tests read sources."""
+    source, plain = mutated(file, edits), Path.read_text
+
+    def read_text(self: Path, *args: Any, **options: Any) -> str:
+        return (
+            source if self.name == Path(file).name and self.resolve() == ROOT / file else plain(self, *args, **options)
+        )
+
+    Path.read_text = read_text  # type: ignore[method-assign]
     name = file.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
-    sys.meta_path.insert(0, _Finder({name: mutated(file, edits)}))
+    sys.meta_path.insert(0, _Finder({name: source}))

@@ -99,4 +99,5 @@ def as_json(every: list[Figures]) -> dict[str, Any]:
     sums["faults_after_apply"] = sums.pop("after_apply")
     left = not_struck(every)
     per_class = {each.mode: {name: getattr(each, name) for name in (*names, "repeated")} for each in every}
+    sums["fault_kinds"] = len(sum((each.kinds for each in every), Counter[str]()))
     return {**sums, "crash_points_hit": len(POINTS) - len(left), "crash_points": len(POINTS), "classes": per_class}

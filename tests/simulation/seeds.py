@@ -207,7 +207,7 @@ class Seed:
             for deed in (self._receive, self._sync_one, self._sync_two):
                 self._do(worker, deed)
             letters = self._letters(worker)
-            self._do(worker, self._replay)
+            self._do(worker, self._replay)  # which may write new ones: of what a killed worker had taken up
             if not letters and not self._pending():
                 return
             worker.sleep(120)
@@ -224,7 +224,7 @@ class Seed:
         return letters
 
     def _pending(self) -> int:
-        count = "SELECT (SELECT count(*) FROM delivery WHERE state IN ('INFLIGHT','UNKNOWN','RECONCILING','PLANNED','WAITING')) + (SELECT count(*) FROM dirty)"
+        count = "SELECT (SELECT count(*) FROM delivery WHERE state IN ('INFLIGHT','UNKNOWN','RECONCILING','PLANNED','WAITING')) + (SELECT count(*) FROM dirty) + (SELECT count(*) FROM dead_letter WHERE state IN ('open','replaying'))"
         (pending,) = self.guard.db.execute(count).fetchone()
         return int(pending) + len(self.shop.outbox) + len(self.help.outbox)
 

@@ -14,8 +14,12 @@ def upgrade() -> None:
         "approval",
         sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("kind", sa.String(length=200), nullable=False),
-        sa.Column("run_id", sa.String(length=32), nullable=False),
+        sa.Column("run_id", sa.String(length=32), nullable=True),
         sa.Column("state", sa.String(length=200), nullable=False),
+        sa.Column("sync", sa.String(length=200), nullable=True),
+        sa.Column("connection", sa.String(length=200), nullable=True),
+        sa.Column("resource", sa.String(length=200), nullable=True),
+        sa.Column("fingerprint", sa.String(length=32), nullable=True),
         sa.Column("subject", sa.Text(), nullable=False),
         sa.Column("asked_at", sa.BigInteger(), nullable=False),
         sa.Column("decided_at", sa.BigInteger(), nullable=True),
@@ -23,6 +27,7 @@ def upgrade() -> None:
         sa.Column("why", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_approval")),
     )
+    op.create_index(op.f("ix_approval_state"), "approval", ["state"], unique=False)
     op.create_table(
         "attempt",
         sa.Column("delivery_id", sa.String(length=32), nullable=False),
@@ -115,6 +120,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("subject", "channel", "purpose", "at", name=op.f("pk_consent")),
     )
     op.create_table(
+        "credential",
+        sa.Column("connection", sa.String(length=200), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("connection", name=op.f("pk_credential")),
+    )
+    op.create_table(
         "dead_letter",
         sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("kind", sa.String(length=200), nullable=False),
@@ -187,12 +200,21 @@ def upgrade() -> None:
         sa.Column("cause", sa.String(length=200), nullable=True),
         sa.Column("error", sa.Text(), nullable=True),
         sa.Column("parent", sa.String(length=32), nullable=True),
+        sa.Column("gate", sa.String(length=32), nullable=True),
         sa.Column("body", sa.LargeBinary(), nullable=True),
         sa.Column("before", sa.LargeBinary(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_delivery")),
         sa.UniqueConstraint("binding_id", "op_key", name=op.f("uq_delivery_binding_id_op_key")),
     )
     op.create_index("ix_delivery_due", "delivery", ["state", "connection", "resource", "not_before"], unique=False)
+    op.create_index(
+        "ix_delivery_gate",
+        "delivery",
+        ["gate"],
+        unique=False,
+        sqlite_where=sa.text("gate IS NOT NULL"),
+        postgresql_where=sa.text("gate IS NOT NULL"),
+    )
     op.create_index(op.f("ix_delivery_run_id"), "delivery", ["run_id"], unique=False)
     op.create_index(
         "ix_delivery_settled",
@@ -208,16 +230,16 @@ def upgrade() -> None:
         "delivery",
         ["wait_on"],
         unique=False,
-        sqlite_where=sa.text("state = 'WAITING'"),
-        postgresql_where=sa.text("state = 'WAITING'"),
+        sqlite_where=sa.text("state IN ('WAITING','HELD')"),
+        postgresql_where=sa.text("state IN ('WAITING','HELD')"),
     )
     op.create_index(
         "uq_delivery_next",
         "delivery",
         ["binding_id"],
         unique=True,
-        sqlite_where=sa.text("state IN ('PLANNED','WAITING')"),
-        postgresql_where=sa.text("state IN ('PLANNED','WAITING')"),
+        sqlite_where=sa.text("state IN ('PLANNED','WAITING','HELD')"),
+        postgresql_where=sa.text("state IN ('PLANNED','WAITING','HELD')"),
     )
     op.create_index(
         "uq_delivery_open",
@@ -329,13 +351,19 @@ def upgrade() -> None:
     op.create_index(op.f("ix_object_connection_resource"), "object", ["connection", "resource"], unique=False)
     op.create_index(op.f("ix_object_vendor_id"), "object", ["vendor_id"], unique=False)
     op.create_table(
+        "pace",
+        sa.Column("connection", sa.String(length=200), nullable=False),
+        sa.Column("resource", sa.String(length=200), nullable=False),
+        sa.Column("at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("writes", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("connection", "resource", "at", name=op.f("pk_pace")),
+    )
+    op.create_table(
         "quota",
         sa.Column("connection", sa.String(length=200), nullable=False),
-        sa.Column("budget", sa.String(length=200), nullable=False),
-        sa.Column("window_start", sa.BigInteger(), nullable=False),
-        sa.Column("used", sa.BigInteger(), nullable=False),
-        sa.Column("blocked_until", sa.BigInteger(), nullable=True),
-        sa.PrimaryKeyConstraint("connection", "budget", name=op.f("pk_quota")),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("connection", name=op.f("pk_quota")),
     )
     op.create_table(
         "receipt",

@@ -1,0 +1,5 @@
+"""QuickBooks Online."""
+
+from connectors.quickbooks.connector import Quickbooks
+
+__all__ = ["Quickbooks"]

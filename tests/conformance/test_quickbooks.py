@@ -1,0 +1,5 @@
+"""quickbooks, held to the kit."""
+
+from tests.conformance.subscribing import subscribe
+
+test_conformance = subscribe("quickbooks")

@@ -1,0 +1,1 @@
+"""A vendor's limits are kept by all workers together, and used."""
