@@ -14,6 +14,7 @@ from collections.abc import Mapping, MutableMapping
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from types import TracebackType
 from typing import Any, TextIO
 from uuid import UUID
 
@@ -39,9 +40,10 @@ QUIET = ("httpx", "httpcore", "urllib3", "requests", "hubspot", "stripe", "simpl
 """Loggers of libraries that tell URLs and bodies at INFO and DEBUG: WARNING and up only, and redacted."""
 
 
-def _traceback(raised: Any) -> str:
+def _traceback(exc_info: tuple[type[BaseException], BaseException, TracebackType | None]) -> str:
     """Where it happened, and which errors. Only our own errors have messages that are known to hold no value."""
-    error, told = raised[1], []
+    error: BaseException | None = exc_info[1]
+    told: list[str] = []
     while error is not None and len(told) < 8:
         ours = isinstance(error, ThroughlineError)
         message = str(error) if ours else (error.strerror or "") if isinstance(error, OSError) else ""
