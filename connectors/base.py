@@ -228,3 +228,10 @@ def looked(name: str, call: Callable[[], object], fix: str) -> Check:
     except ThroughlineError as error:
         return Check(name, False, str(error), fix)
     return Check(name, True)
+
+
+def flag(told: Any) -> bool:
+    """A vendor's yes or no; nothing is no. Raises TypeError for what is neither: it must never read as "deleted"."""
+    if told is None or isinstance(told, bool):
+        return bool(told)
+    raise TypeError("neither yes nor no")

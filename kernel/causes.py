@@ -132,6 +132,12 @@ _VENDOR = (
         "Nothing; reads are repeated, writes reconciled. If it stays, look for a proxy that answers instead.",
     ),
     Cause(
+        "changed_shape",
+        "vendor",
+        "What was read has another shape than the vendor promised (a field of its envelope or an id is gone or of another kind); nothing of that page was taken.",
+        "Compare the vendor's changelog with the connector; the cursor has not moved, so nothing is lost meanwhile.",
+    ),
+    Cause(
         "wrong_length",
         "vendor",
         "A batch's answer does not hold one result per item, so no result can be trusted.",

@@ -212,9 +212,12 @@ class Mapping:
         rule: str = "",
         identity: Identity | None = None,
         park: ParkRule | None = None,
+        sources: frozenset[str] = frozenset(),
+        decisive: frozenset[str] = frozenset(),
     ) -> None:
-        """Made by `mappings.load`."""
+        """Made by `mappings.load`. `sources`: the paths it reads (`[]`: every element of a list); `decisive`: those it decides by."""
         self.resource, self.revision = resource, revision
+        self.sources, self.decisive = sources, decisive
         self.parts: Map[str, Entity] = {plan.name: plan.entity for plan in plans}
         self.enriching = frozenset(plan.name for plan in plans if not plan.create)
         self._plans, self._targets = tuple(plans), targets

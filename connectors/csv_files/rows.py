@@ -78,7 +78,8 @@ def _named(file: CsvFile, path: Path) -> Iterator[Row]:
     names = next(rows, Row(1, [])).cells
     lacking = [column for column in file.id if column not in names]
     if lacking and (names or not file.writable):
-        raise Stop(f"the file has no column {', '.join(lacking)}; it has: {', '.join(names)}", cause="source_changed")
+        # Its columns are not told: where the header is lost, they are the first person's data. `check` shows them.
+        raise Stop(f"the file has no column {', '.join(lacking)} among its {len(names)}", cause="source_changed")
     for row in rows:
         if not row.wrong and len(row.cells) != len(names):
             row.wrong = f"{len(row.cells)} cells where the header has {len(names)}"

@@ -15,6 +15,7 @@ from journey.counts import Counts, Inbound, add
 from journey.inbound import checkpoints, enriching
 from journey.inbound.classifying import Arrival, News, classify
 from journey.inbound.landing import Batch, land, object_row, version_row
+from journey.inbound.shapes import Shape, sound
 from journey.inbound.surroundings import Surroundings
 from journey.syncs import Stream
 from kernel.errors import Park, RetryAt
@@ -46,14 +47,17 @@ def read_stream(
     with hold(ctx.store, f"stream:{stream}:{backfill}") as lease:
         since = checkpoints.load(ctx.store, stream, backfill)
         read = 0
-        for page in _batches(connector.read(stream.resource, since, window=window)):
+        shape = Shape.load(ctx.store, stream, ctx.mapping(stream.connection, stream.resource))
+        for page in _batches(sound(connector, stream, connector.read(stream.resource, since, window=window))):
             lease.renew()
+            shape.look(page.records, counts)
             before = Inbound()
             _land_page(ctx, stream, page, before, counts, checkpoints.row(ctx, stream, backfill, page, declared))
             add(counts.inbound, before)
             read += len(page.records)
             if progress:
                 progress(stream, counts.inbound)
+        shape.save(ctx.store)
         if not declared.incremental and since is None and not backfill:  # else it began in the middle
             checkpoints.notice_shrinking(ctx, stream, read, counts)
 

@@ -66,6 +66,14 @@ LATE_IMPORTS: dict[tuple[str, str], str] = {
 }
 """(room, imported room or library) -> why it is imported inside a function there. Nothing else is."""
 
+SQL_WRITER = "kernel/store/bulk.py"
+"""The one module that writes SQL as text; names are ours, values are bound."""
+
+UNQUOTED: dict[str, str] = {
+    "connectors/salesforce/reading.py": "instants that were parsed as such; format_soql would cut their milliseconds",
+}
+"""Module -> why it gives format_soql a value that is not quoted."""
+
 NO_NAMES = frozenset({"util", "utils", "helper", "helpers", "common", "misc", "shared", "tools", "stuff"})
 """Names that say nothing about what is inside."""
 
