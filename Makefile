@@ -12,7 +12,7 @@ BENCH_VENV := .venv-bench
 BENCH_READY := $(BENCH_VENV)/.ready-$(shell pwd | cksum | cut -d' ' -f1)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lint types docs simulate chaos proof mutants bench bench-memory lock clean
+.PHONY: help setup demo test check format lint types docs static sbom simulate drift chaos proof mutants bench bench-memory lock clean
 
 help: ## list these verbs
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,8 +44,8 @@ demo: setup ## run the whole journey on simulated systems and show what became o
 test: setup ## run every test
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
-check: setup ## format, lint, types, docs and tests: what a change must pass
-	@$(MAKE) --no-print-directory lint types docs test
+check: setup ## format, lint, types, static checks, docs and tests: what a change must pass
+	@$(MAKE) --no-print-directory lint types static docs test
 
 format: setup ## put the code in its format
 	$(BIN)/ruff format .
@@ -60,6 +60,16 @@ types: setup ## mypy, strict
 
 docs: setup ## check that the documents name only what is there
 	$(BIN)/python -m pytest -q tests/docs tests/house
+
+static: setup ## bandit, detect-secrets and pip-audit; what could not be looked up is told as SKIPPED
+	@$(BIN)/python -m tests.static $(ARGS)
+
+sbom: setup ## write sbom.json, the bill of materials of requirements.lock (CycloneDX)
+	@$(BIN)/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --output-reproducible --of JSON -o sbom.json
+	@echo "sbom.json"
+
+drift: setup ## what becomes of 500 changes to each vendor's answers (minutes)
+	@$(BIN)/python -m tests.drift $(ARGS)
 
 simulate: setup ## the engine under a seed's scheduler, crashes and faults: 10,000 seeds a write class (an hour on two quiet cores)
 	$(BIN)/python -m tests.simulation --mode all --seeds 10000 --every-point $(ARGS)

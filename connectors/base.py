@@ -160,6 +160,15 @@ class Connector(ABC):
     def build_http(cls, settings: Any, **options: Any) -> Http:
         """The connection's Http: base URL, auth, verdicts. `options` (connection, clock, budget, transport) pass."""
 
+    @classmethod
+    def promised(cls, written: Mapping[str, Any]) -> Mapping[str, Resource]:
+        """What a connection will declare, from its settings as written, their secrets not read.
+
+        The class's own resources, unless they are named by each connection (files, tables). Raises ValueError for settings
+        that are wrong.
+        """
+        return cls.resources
+
     def declared(self, resource: str) -> Resource:
         """What is declared of a resource. Raises Stop, naming the resources there are, for one that is not."""
         if resource not in self.resources:
@@ -219,3 +228,10 @@ def looked(name: str, call: Callable[[], object], fix: str) -> Check:
     except ThroughlineError as error:
         return Check(name, False, str(error), fix)
     return Check(name, True)
+
+
+def flag(told: Any) -> bool:
+    """A vendor's yes or no; nothing is no. Raises TypeError for what is neither: it must never read as "deleted"."""
+    if told is None or isinstance(told, bool):
+        return bool(told)
+    raise TypeError("neither yes nor no")

@@ -15,7 +15,8 @@ class Paging:
     """One style. `asks` is the parameter that names the next page, `size` the one for its length and the most it may be.
 
     The next page is told in the body (`told`, a dotted path: cursors, offsets), or pages are numbered from 1 up to the
-    number in a header (`total`). `items` is the dotted path of the objects; empty: the body is the list.
+    number in a header (`total`). `items` is the dotted path of the objects; empty: the body is the list. `always`: the
+    last page says that it is the last (null), so an answer that says nothing is no end.
     """
 
     asks: str
@@ -23,6 +24,7 @@ class Paging:
     told: str = ""
     total: str = ""
     items: str = ""
+    always: bool = False
 
     def pages(
         self, http: Http, path: str, params: Mapping[str, Any], token: Any = None
@@ -43,6 +45,10 @@ class Paging:
 
     def _next(self, answer: Answer, token: Any) -> Any:
         if not self.total:
+            around, _, name = self.told.rpartition(".")
+            holder = at(answer.json(), around)
+            if self.always and not (isinstance(holder, dict) and name in holder):
+                raise answer.unreadable("the answer does not say where the list goes on")
             return at(answer.json(), self.told)
         last, number = answer.headers.get(self.total, ""), int(token or 1)
         return number + 1 if last.isdecimal() and number < int(last) else None

@@ -44,7 +44,7 @@ from kernel.errors import Fate, Park, Stop
 from kernel.records import Action, Json, SourceRecord, WriteItem, WriteOutcome
 
 KEY = "throughline_key"  # where a record shows our key, whatever the hash of its field
-_V2 = Paging("cursor", ("limit", 500), told="additional_data.next_cursor", items="data")
+_V2 = Paging("cursor", ("limit", 500), told="additional_data.next_cursor", items="data", always=True)
 _V1 = Paging("start", ("limit", 500), told="additional_data.pagination.next_start", items="data")
 _KINDS = {f"{one}s": one for one in ("organization", "person", "deal", "product")} | {"activities": "activity"}
 _RESOURCES = {**{one: many for many, one in _KINDS.items()}, "lead": "leads", "user": "users"}

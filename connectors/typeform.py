@@ -131,7 +131,8 @@ class Typeform(Connector):
             items = _items(answer)
             records = [_record(form, item) for item in items]
             top = top or (items[0].get("submitted_at") if items else None)
-            if len(items) < PAGE:
+            total = answer.json().get("total_items")
+            if not items or (len(items) < PAGE and not (isinstance(total, int) and total > len(items))):
                 yield Page(records, {"top": top}, answer.sent_at, last=True)
                 return
             before = str(items[-1]["token"])

@@ -16,7 +16,7 @@ from console.rendering import Screen
 from kernel import log
 from kernel.clock import iso
 from kernel.errors import RetryAt, ThroughlineError
-from kernel.log import get, scrub
+from kernel.log import get
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, nothing else.")]
 ShowValues = Annotated[bool, typer.Option("--show-values", help="Show personal values too. Goes on record.")]
@@ -91,14 +91,14 @@ def _facts(error: BaseException, text: str, code: Exit) -> dict[str, Any]:
 
 
 def _unforeseen(screen: Screen, error: Exception) -> Exit:
-    """A defect: its message may hold a record's value, so a person sees it only scrubbed, and the whole of it in the log."""
+    """A defect: its message may hold a record's value, so only its kind is told, and in the log where it happened."""
     if not log.configured():  # a verb that opens no HOME
         log.configure("CRITICAL")
     get(__name__).error("a verb crashed", exc_info=error)
-    text = f"an error nobody foresaw: {type(error).__name__}: {scrub(str(error))[:300]}"
+    text = f"an error nobody foresaw: {type(error).__name__}"
     screen.fail(text)
     screen.note(
-        traceback.format_exc() if debug else "the log below THROUGHLINE_HOME/logs has the rest; --debug shows it"
+        traceback.format_exc() if debug else "the log below THROUGHLINE_HOME/logs says where; --debug shows all"
     )
     screen.answer({"error": _facts(error, text, Exit.BROKEN)})
     return Exit.BROKEN

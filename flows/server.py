@@ -164,7 +164,7 @@ def _answers(server: Server) -> bool:
 
 
 def _get(server: Server, path: str) -> Any:
-    with urllib.request.urlopen(f"{server.api}{path}", timeout=5) as answer:  # noqa: S310 - http on loopback
+    with urllib.request.urlopen(f"{server.api}{path}", timeout=5) as answer:  # nosec B310 # noqa: S310 - http on loopback
         return json.loads(answer.read())
 
 

@@ -132,6 +132,12 @@ _VENDOR = (
         "Nothing; reads are repeated, writes reconciled. If it stays, look for a proxy that answers instead.",
     ),
     Cause(
+        "changed_shape",
+        "vendor",
+        "What was read has another shape than the vendor promised (a field of its envelope or an id is gone or of another kind); nothing of that page was taken.",
+        "Compare the vendor's changelog with the connector; the cursor has not moved, so nothing is lost meanwhile.",
+    ),
+    Cause(
         "wrong_length",
         "vendor",
         "A batch's answer does not hold one result per item, so no result can be trusted.",
@@ -285,8 +291,20 @@ _VENDOR = (
     Cause(
         "source_missing",
         "vendor",
-        "A file is not in the connection's folder.",
-        "Put it there and run the sync again.",
+        "A file, table or column that the connection names is not there.",
+        "Put it there, or correct its name in connections.yaml; then run the sync again.",
+    ),
+    Cause(
+        "no_key",
+        "vendor",
+        "The table has no column that holds our key, or it is not unique there.",
+        "`throughline check --fix` adds the column and a unique index; or add them yourself.",
+    ),
+    Cause(
+        "warehouse_unreadable",
+        "warehouse",
+        "The former warehouse file cannot be read, so its history cannot be carried over; it was left as it is.",
+        "Bring back a good copy, or move the file away and begin a new history.",
     ),
 )
 

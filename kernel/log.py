@@ -9,15 +9,19 @@ from __future__ import annotations
 import logging
 import re
 import sys
+import traceback
 from collections.abc import Mapping, MutableMapping
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from types import TracebackType
 from typing import Any, TextIO
 from uuid import UUID
 
 import structlog
 from structlog.contextvars import bind_contextvars, bound_contextvars, clear_contextvars, merge_contextvars
+
+from kernel.errors import ThroughlineError
 
 __all__ = [
     "bind_contextvars",
@@ -36,6 +40,21 @@ QUIET = ("httpx", "httpcore", "urllib3", "requests", "hubspot", "stripe", "simpl
 """Loggers of libraries that tell URLs and bodies at INFO and DEBUG: WARNING and up only, and redacted."""
 
 
+def _traceback(exc_info: tuple[type[BaseException], BaseException, TracebackType | None]) -> str:
+    """Where it happened, and which errors. Only our own errors have messages that are known to hold no value."""
+    error: BaseException | None = exc_info[1]
+    told: list[str] = []
+    while error is not None and len(told) < 8:
+        ours = isinstance(error, ThroughlineError)
+        message = str(error) if ours else (error.strerror or "") if isinstance(error, OSError) else ""
+        frames = "".join(traceback.format_tb(error.__traceback__))
+        told.append(
+            f"Traceback (most recent call last):\n{frames}{type(error).__name__}" + (message and f": {message}")
+        )
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return "\n".join(reversed(told))
+
+
 _BEFORE: list[structlog.typing.Processor] = [
     merge_contextvars,
     structlog.stdlib.add_logger_name,
@@ -43,7 +62,7 @@ _BEFORE: list[structlog.typing.Processor] = [
     structlog.stdlib.PositionalArgumentsFormatter(),
     structlog.processors.TimeStamper(fmt="iso", utc=True),
     structlog.processors.StackInfoRenderer(),
-    structlog.processors.format_exc_info,
+    structlog.processors.ExceptionRenderer(_traceback),
 ]
 
 

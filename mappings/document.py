@@ -61,6 +61,12 @@ class PartSpec(_Strict):
     fields: dict[str, FieldSpec] = Field(default_factory=dict)
     write: dict[str, WriteSpec] = Field(default_factory=dict)
     target: bool = Field(False, description="of several parts of one entity, the one that is written")
+    create: bool = Field(
+        True, description="false: only adds to golden records that are there; what matches none is filtered"
+    )
+    golden: str | None = Field(
+        None, description="with `create: false`: the path of the golden record's id, where it is told"
+    )
 
 
 class Example(_Strict):
@@ -92,3 +98,53 @@ class MappingDocument(_Strict):
     write_root: str | None = Field(None, description="the prefix that the vendor's field names lack when written")
     produces: dict[PartName, PartSpec]
     examples: list[Example] = Field(default_factory=list)
+
+
+def sources_of(document: MappingDocument) -> frozenset[str]:
+    """The dotted paths of a record that a mapping reads (those of JMESPath aside); `a[].b` is read of each element of a."""
+    found = set[str]()
+    for part in document.produces.values():
+        root = _under("", part.each) + "[]." if part.each else ""
+        for spec in part.fields.values():
+            _note(spec, root, found)
+    return frozenset(found)
+
+
+def decisive_of(document: MappingDocument) -> frozenset[str]:
+    """The dotted paths by whose values a mapping decides what a record gives (`is: in`, `equals` and their contraries)."""
+    found = set[str]()
+    for part in [document, document.park, *document.produces.values()]:
+        if part is not None and part.when is not None and not (isinstance(part, PartSpec) and part.each):
+            _decide(part.when, found)
+    return frozenset(found)
+
+
+def _decide(when: When, found: set[str]) -> None:
+    if when.path is not None and when.word in ("in", "not_in", "equals", "not_equals"):
+        found.add(when.path.removeprefix("$."))
+    for inner in [*(when.all or ()), *(when.any or ()), *([when.no] if when.no else [])]:
+        _decide(inner, found)
+
+
+def _note(spec: FieldSpec, root: str, found: set[str]) -> None:
+    for path in [spec.path, spec.each, *(spec.first_of or ()), *(spec.of or ())]:
+        if path is not None and spec.direction != "out":
+            found.add(_under(root, path))
+    inner = f"{_under(root, spec.each)}[]." if spec.each else root
+    for one in (spec.fields or {}).values():
+        _note(one, inner, found)
+    for specs in (spec.items or {}).values():
+        for one in specs.values():
+            _note(one, root, found)
+    for told in (spec.by or {}).values():
+        if isinstance(told, FieldSpec):
+            _note(told, root, found)
+    if spec.by and isinstance(spec.by.get("object"), str):
+        found.add(_under(root, str(spec.by["object"])))
+
+
+def _under(root: str, path: str) -> str:
+    steps = path.split(".")
+    within, steps = ("", steps[1:]) if steps[0] == "$" else (root, steps)
+    # `a.0.b` reads the elements of a list
+    return within + "".join("[]" if step.isdigit() else f".{step}" for step in steps).removeprefix(".")

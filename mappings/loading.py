@@ -11,7 +11,7 @@ from kernel.documents import Document, gather, read_folder
 from kernel.errors import BadDocument
 from kernel.ids import content_hash
 from mappings.compiling import Checker
-from mappings.document import Example, FieldSpec, MappingDocument
+from mappings.document import Example, FieldSpec, MappingDocument, decisive_of, sources_of
 from mappings.drawing import Identity, Mapping, ParkRule, PartPlan
 from mappings.parts import PartCompiler
 from mappings.paths import scoped
@@ -99,6 +99,8 @@ def _compile(
         target = compiler.target()
         if target is not None and (part.target or part.entity not in targets):
             targets[part.entity] = (part.target, target)
+    if len(plans) > 1 and not all(plan.create for plan in plans):
+        checker.fault(("produces",), "a part with `create: false` is the only one of its mapping")
     identity = _identity(checker, spec)
     when = checker.condition(("when",), spec.when)
     park = _park_rule(checker, spec)
@@ -114,6 +116,8 @@ def _compile(
         rule=describe(spec.when) if spec.when else "",
         identity=identity,
         park=park,
+        sources=sources_of(spec),
+        decisive=decisive_of(spec),
     )
 
 

@@ -104,6 +104,8 @@ class Reader:
             answer = self._search(at, inside, end)
             body = answer.json()
             results, more = body["results"], _after(body) is not None
+            if not more and int(body.get("total", 0)) > len(results):
+                raise answer.unreadable("the search found more than it showed, and does not say where it goes on")
             last_at = max((self._stamp(raw) for raw in results), default=at)
             if inside is None and more and last_at == at:
                 inside = "0"  # a whole page within one millisecond: walk it by id
@@ -192,8 +194,14 @@ class Reader:
 
 
 def _after(body: Mapping[str, Any]) -> str | None:
-    told = ((body.get("paging") or {}).get("next") or {}).get("after")
-    return None if told is None else str(told)
+    """Where a list goes on; None at its end, where HubSpot says nothing. `paging` that says something else is no end."""
+    paging = body.get("paging")
+    if paging is None or set(paging) == {"prev"}:
+        return None
+    told = paging["next"]["after"]
+    if not isinstance(told, str | int):
+        raise TypeError("paging")
+    return str(told)
 
 
 def _ms(stamp: str | None) -> int:

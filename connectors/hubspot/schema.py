@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from connectors.base import Deletes, Resource, WriteClass, WriteSpec
+from connectors.base import Deletes, Resource, WriteClass, WriteSpec, flag
 from connectors.budget import Told
 from connectors.verdicts import DEFAULT_VERDICTS, LOCKED, RETRY_SOON, Verdict, Verdicts
 from kernel.clock import instant
@@ -126,7 +126,7 @@ def source_record(raw: dict[str, Any], *, deleted: bool = False) -> SourceRecord
     """One object of HubSpot's JSON as we pass it on."""
     stamp = (raw.get("archivedAt") if deleted else None) or raw.get("updatedAt")
     when = instant(datetime.fromisoformat(stamp)) if stamp else None
-    return SourceRecord(id=str(raw["id"]), raw=raw, updated_at=when, deleted=deleted or bool(raw.get("archived")))
+    return SourceRecord(id=str(raw["id"]), raw=raw, updated_at=when, deleted=deleted or flag(raw.get("archived")))
 
 
 _REFUSED = re.compile(r"Property values were not valid: (\[.*\])", re.DOTALL)

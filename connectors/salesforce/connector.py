@@ -138,7 +138,7 @@ class Salesforce(Connector):
     def find(self, resource: str, ext_keys: Sequence[str]) -> dict[str, list[SourceRecord]]:
         """By our external id; SOQL reads the database itself, it does not lag."""
         key, fields = self.settings.key_field, ", ".join(self._fields(resource))
-        soql = f"SELECT {fields} FROM {resource} WHERE {key} IN {{keys}}"  # noqa: S608 - names from the describe
+        soql = f"SELECT {fields} FROM {resource} WHERE {key} IN {{keys}}"  # nosec B608 # noqa: S608 - names from the describe
         found: dict[str, list[SourceRecord]] = {one: [] for one in ext_keys}
         folded = {one.lower(): one for one in ext_keys}  # a unique text field usually ignores case
         for start in range(0, len(ext_keys), _FIND):

@@ -44,7 +44,7 @@ class Reader:
         self._org, self._clock, self._connection, self._bulk = org, clock, connection, bulk
         self._lookback = int(lookback * SECOND)
         self._job = QueryJob(org, resource, types, clock, connection)
-        self.select = f"SELECT {', '.join(types)} FROM {resource}"  # noqa: S608 - names come from the org's describe
+        self.select = f"SELECT {', '.join(types)} FROM {resource}"  # nosec B608 # noqa: S608 - names come from the org's describe
 
     def pages(self, since: Cursor | None, window: tuple[int, int] | None) -> Iterator[Page]:
         """Pages after `since`, or of records last modified inside the window of instants [from, to)."""
@@ -78,6 +78,8 @@ class Reader:
                 last = records[-1].raw
                 after = {"modified": _plain(last["SystemModstamp"]), "id": last["Id"], "going": 1} | whole
                 newest = after["modified"] if whole else max(newest, after["modified"])
+            if not isinstance(body["done"], bool):
+                raise answer.unreadable("the answer does not say whether it is the last page")
             if body["done"]:
                 yield Page(records, {"modified": newest}, answer.sent_at, last=True)
                 return
@@ -97,7 +99,7 @@ class Reader:
         values: dict[str, Any] = {}
         if since is not None and since.get("going"):
             rules.append("(SystemModstamp > {at:literal} OR (SystemModstamp = {at:literal} AND Id > {id}))")
-            values |= {"at": since["modified"], "id": since["id"]}
+            values |= {"at": _plain(since["modified"]), "id": since["id"]}
         elif since is not None and window is None:
             rules.append("SystemModstamp >= {at:literal}")
             values["at"] = _stamp(instant(datetime.fromisoformat(since["modified"])) - self._lookback)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from connectors.base import Bulk, Deletes, Resource, WriteClass, WriteSpec
+from connectors.base import Bulk, Deletes, Resource, WriteClass, WriteSpec, flag
 from connectors.verdicts import DEFAULT_VERDICTS, LOCKED, REFUSED, REFUSED_CREDENTIAL, Verdict, Verdicts
 from kernel.clock import instant
 from kernel.errors import Fate
@@ -126,7 +126,7 @@ def source_record(raw: dict[str, Any]) -> SourceRecord:
     """One record of Salesforce's JSON as we pass it on."""
     stamp = raw.get("SystemModstamp")
     when = instant(datetime.fromisoformat(stamp)) if stamp else None
-    return SourceRecord(id=str(raw["Id"]), raw=raw, updated_at=when, deleted=bool(raw.get("IsDeleted")))
+    return SourceRecord(id=str(raw["Id"]), raw=raw, updated_at=when, deleted=flag(raw.get("IsDeleted")))
 
 
 def _codes(body: Any) -> Iterator[str]:

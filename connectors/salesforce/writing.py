@@ -103,7 +103,7 @@ class Writer:
         keys = [item.ext_key for _, item in items if not item.vendor_id]
         found: dict[str, str] = {}
         if keys:
-            soql = f"SELECT Id, {self._key} FROM {self._resource} WHERE {self._key} IN {{keys}}"  # noqa: S608 - names
+            soql = f"SELECT Id, {self._key} FROM {self._resource} WHERE {self._key} IN {{keys}}"  # nosec B608 # noqa: S608 - names
             found = {raw[self._key]: raw["Id"] for raw in self._org.query(soql, {"keys": keys}).json()["records"]}
         named = Indexed()
         for index, item in items:

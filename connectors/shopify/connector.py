@@ -19,7 +19,7 @@ from connectors.shopify.bulk import BulkRead
 from connectors.shopify.checking import check, define_key, fields_of
 from connectors.shopify.documents import SHAPES, Shape
 from connectors.shopify.graph import VERDICTS, Graph
-from connectors.shopify.shaping import nodes_of, record_of, records_of
+from connectors.shopify.shaping import goes_on, nodes_of, record_of, records_of
 from connectors.shopify.writing import Writer
 from connectors.webhook import revealed
 from kernel.clock import SECOND, iso
@@ -177,7 +177,7 @@ class Shopify(Connector):
             bulk = False
             seen = [record.updated_at for node in nodes if (record := record_of(node)).updated_at is not None]
             beyond = window is not None and bool(seen) and max(seen) >= window[1]
-            last = beyond or not info.get("hasNextPage")
+            last = beyond or not goes_on(info)
             high = max([*seen, *([high] if high is not None else [])], default=None)
             if last:
                 cursor = _at_rest(high, rest, began - int(_LAG.total_seconds() * SECOND))
@@ -267,7 +267,7 @@ class Shopify(Connector):
             if not isinstance(connection, dict):
                 raise answer.unreadable(f"no {shape.root} in the answer")
             count = int((data.get("count") or {}).get("count") or 0)
-            return nodes_of(connection), connection.get("pageInfo") or {}, answer.sent_at, count
+            return nodes_of(connection), connection["pageInfo"], answer.sent_at, count
 
 
 def _since(low: int) -> str:

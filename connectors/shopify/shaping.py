@@ -54,9 +54,18 @@ def nodes_of(connection: Any) -> list[Json]:
     """A connection's objects, in either of the two forms it can be asked for."""
     if not isinstance(connection, dict):
         return []
-    if "nodes" in connection:
-        return [node for node in connection["nodes"] if node is not None]
-    return [edge["node"] for edge in connection.get("edges") or () if edge.get("node") is not None]
+    listed = connection["nodes"] if "nodes" in connection else [edge["node"] for edge in connection["edges"]]
+    if not isinstance(listed, list):
+        raise TypeError("nodes")
+    return [node for node in listed if node is not None]
+
+
+def goes_on(info: Any) -> bool:
+    """Whether `pageInfo` says that there is more. Raises TypeError where it does not say."""
+    more = info["hasNextPage"]
+    if not isinstance(more, bool):
+        raise TypeError("hasNextPage")
+    return more
 
 
 def _complete(graph: Graph, shape: Shape, node: Json) -> None:
@@ -64,16 +73,16 @@ def _complete(graph: Graph, shape: Shape, node: Json) -> None:
         connection = node.get(name)
         if not isinstance(connection, dict):
             continue
-        whole, info = nodes_of(connection), connection.get("pageInfo") or {}
+        whole, info = nodes_of(connection), connection["pageInfo"]
         guard = PageGuard(graph.http.connection)
-        while info.get("hasNextPage"):
+        while goes_on(info):
             guard.advance(info.get("endCursor"))
             data, answer = graph.send(documents.more_of(shape, name), {"id": node["id"], "after": info["endCursor"]})
             more = (data.get("node") or {}).get(name)
             if not isinstance(more, dict):
                 raise answer.unreadable("the rest of a nested list is missing")
             whole += nodes_of(more)
-            info = more.get("pageInfo") or {}
+            info = more["pageInfo"]
         node[name] = whole
 
 

@@ -144,8 +144,8 @@ class Api:
                     raise
                 raise Moved("the list changed while it was read", status=error.status) from None
             body = answer.json()
-            objects, more = (body.get("data"), bool(body.get("has_more"))) if isinstance(body, dict) else (None, False)
-            if not isinstance(objects, list) or (more and not objects):
+            objects, more = (body.get("data"), body.get("has_more")) if isinstance(body, dict) else (None, None)
+            if not isinstance(objects, list) or not isinstance(more, bool) or (more and not objects):
                 raise answer.unreadable("the answer is no list")
             yield ListPage(objects, more, answer.sent_at)
             if not more:

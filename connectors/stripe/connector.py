@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 from pydantic import SecretStr
 
 from connectors.auth import BearerAuth
-from connectors.base import Connector, ConnectorSettings, Limit, Resource
+from connectors.base import Connector, ConnectorSettings, Limit, Resource, flag
 from connectors.batches import refusing
 from connectors.http import Answer, Http
 from connectors.stripe.api import VERDICTS, Api, Moved, object_path
@@ -166,7 +166,7 @@ class Stripe(Connector):
         obj.pop("client_secret", None)  # a credential that confirms payments has no place in a hub
         updated = obj.get("updated") if kind.object == "product" else None
         moment = int(updated) * SECOND if updated is not None else None
-        return SourceRecord(str(obj["id"]), obj, moment, deleted=bool(obj.get("deleted")))
+        return SourceRecord(str(obj["id"]), obj, moment, deleted=flag(obj.get("deleted")))
 
     def _fetched(self, kind: Type, ids: Sequence[str]) -> list[SourceRecord]:
         found = [(id, self._api.find(kind.path, id)) for id in ids]

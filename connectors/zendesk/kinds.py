@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from connectors.base import flag
 from kernel.clock import SECOND, instant
 from kernel.records import Json, SourceRecord
 
@@ -100,7 +101,7 @@ def record_of(resource: str, raw: Json) -> SourceRecord:
     if isinstance(generated := raw.get("generated_timestamp"), int) and generated > 0:
         times.append(generated * SECOND)  # system changes move it and leave updated_at alone
     gone = {
-        "users": raw.get("active") is False or bool(raw.get("permanently_deleted")),
+        "users": raw.get("active") is False or flag(raw.get("permanently_deleted")),
         "tickets": raw.get("status") == "deleted",
     }
     return SourceRecord(

@@ -79,6 +79,8 @@ def _rows(answer: Answer, resource: str) -> tuple[Json, list[SourceRecord]]:
     rows = body.get(KINDS[resource].plural) if isinstance(body, dict) else None
     if not isinstance(rows, list):
         raise answer.unreadable(f"no {resource} in the answer")
+    if not isinstance(body.get("end_of_stream", False), bool):
+        raise answer.unreadable("the answer does not say whether it is the last page")
     return body, [record_of(resource, row) for row in rows]
 
 

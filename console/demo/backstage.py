@@ -112,7 +112,7 @@ def _pid(folder: Path) -> int | None:
 
 def _answers(system: str, url: str) -> bool:
     try:
-        with urllib.request.urlopen(f"{url}/__sandbox__/state", timeout=5) as answer:  # noqa: S310 - http on loopback
+        with urllib.request.urlopen(f"{url}/__sandbox__/state", timeout=5) as answer:  # nosec B310 # noqa: S310 - http on loopback
             return bool(json.loads(answer.read()).get("system") == system)
     except (OSError, ValueError):
         return False

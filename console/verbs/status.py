@@ -74,6 +74,7 @@ def _tables(told: dict[str, Any]) -> list[Any]:
             ],
             "runs",
         ),
+        table(["sync", "noticed", "times"], _noticed(told["runs"]), "noticed in these runs"),
         _listed("waits for a person", told["approvals"], ["id", "kind", "sync", "where", "waiting", "because"]),
         _listed("pending writes", told["pending"], ["sync", "connection", "resource", "state", "deliveries"]),
         _listed("records to plan", told["to_plan"], ["sync", "entity", "records"]),
@@ -98,6 +99,12 @@ def _tables(told: dict[str, Any]) -> list[Any]:
         table(["state", "receipts"], told["receipts"].items(), "webhook receipts"),
         table(["entity", "golden records"], told["golden"].items(), "golden records"),
     ]
+
+
+def _noticed(runs: list[dict[str, Any]]) -> list[list[Any]]:
+    """What the newest run of each sync warned of: drift of a vendor's fields, values left out, counts that shrank."""
+    newest = {(run["kind"], run["sync"]): run for run in reversed(runs)}
+    return [[run["sync"], what, times] for run in newest.values() for what, times in run["warnings"].items()]
 
 
 def _listed(title: str, rows: list[dict[str, Any]], names: list[str]) -> Any:

@@ -12,9 +12,10 @@ from typing import Any
 from dead_letter.parking import Letter
 from journey.context import Context
 from journey.counts import Counts, Inbound, add
-from journey.inbound import checkpoints
+from journey.inbound import checkpoints, enriching
 from journey.inbound.classifying import Arrival, News, classify
 from journey.inbound.landing import Batch, land, object_row, version_row
+from journey.inbound.shapes import Shape, sound
 from journey.inbound.surroundings import Surroundings
 from journey.syncs import Stream
 from kernel.errors import Park, RetryAt
@@ -46,14 +47,17 @@ def read_stream(
     with hold(ctx.store, f"stream:{stream}:{backfill}") as lease:
         since = checkpoints.load(ctx.store, stream, backfill)
         read = 0
-        for page in _batches(connector.read(stream.resource, since, window=window)):
+        shape = Shape.load(ctx.store, stream, ctx.mapping(stream.connection, stream.resource))
+        for page in _batches(sound(connector, stream, connector.read(stream.resource, since, window=window))):
             lease.renew()
+            shape.look(page.records, counts)
             before = Inbound()
             _land_page(ctx, stream, page, before, counts, checkpoints.row(ctx, stream, backfill, page, declared))
             add(counts.inbound, before)
             read += len(page.records)
             if progress:
                 progress(stream, counts.inbound)
+        shape.save(ctx.store)
         if not declared.incremental and since is None and not backfill:  # else it began in the middle
             checkpoints.notice_shrinking(ctx, stream, read, counts)
 
@@ -161,8 +165,18 @@ def _land_once(
     ]
     surroundings = Surroundings(ctx, stream, news, page.started_at)
     arrival = ctx.store.clock.now()
+    told_before: set[str] = set()
+    if mapping.enriching:
+        batch.named = enriching.match(ctx, stream, surroundings, news, drawn, arrival)
+        told_before = enriching.told_before(ctx, news)
     for n, item in enumerate(news):
-        _sort(ctx, batch, item, drawn.get(item.object_id), mapping, surroundings, arrival + n, tally, warnings)
+        found = drawn.get(item.object_id)
+        if found is not None and found.filtered == enriching.UNMATCHED:
+            warnings.warn(f"{stream} {enriching.UNMATCHED}")
+            if item.object_id in told_before:
+                tally.filtered += 1
+                continue
+        _sort(ctx, batch, item, found, mapping, surroundings, arrival + n, tally, warnings)
     batch.bound, batch.learned = surroundings.bound, surroundings.learned
     batch.verdicts = surroundings.verdicts
     land(ctx, batch, checkpoint)
@@ -203,6 +217,8 @@ def _sort(
     values: dict[str, Any] = {"landed_hash": item.hash, "parked_hash": None, "version": item.trace_id}
     if drawn is not None and drawn.filtered is not None:
         tally.filtered += 1
+        if drawn.filtered == enriching.UNMATCHED:
+            values["landed_hash"] = None  # it is news again with every read: its golden record may come later
         batch.exits.add(item.object_id)
         batch.versions.append(version_row(ctx, item, "filtered", mapping.revision, drawn.filtered))
     else:

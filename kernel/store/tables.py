@@ -283,6 +283,7 @@ checkpoint = Table(
     _id("run_id", nullable=False),
     _at("updated_at", False),
     Column("complete_count", Integer),  # records of the last complete read, to notice a shrunken one
+    Column("shape", Text),  # how its records look, to notice drift: {path: [kinds, records that all had it]}
 )
 
 lease = Table(

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.house import plan
-from tests.house.survey import RULES, House, long_functions
+from tests.house import plan, safety, survey
+from tests.house.survey import House, long_functions
+
+RULES = survey.RULES | safety.RULES
 
 ROOT = Path(os.environ.get("THROUGHLINE_HOUSE", Path(__file__).resolve().parents[2]))
 
@@ -117,6 +119,17 @@ SEEDED: list[tuple[str, dict[str, str], str]] = [
     ("unsafe_calls", {"kernel/documents.py": DOC + "yaml.load(x)\n"}, "yaml.load may build any object"),
     ("unsafe_calls", {"mappings/a.py": DOC + "eval('1')\n"}, "eval is never needed"),
     ("unsafe_calls", {"journey/a.py": DOC + "print('x')\n"}, "print belongs to the console"),
+    ("transport", {"connectors/a.py": DOC + "get(url, verify=False)\n"}, "verify=False"),
+    ("transport", {"connectors/a.py": DOC + "httpx.Client(timeout=3)\n"}, "httpx.Client without trust_env=False"),
+    ("transport", {"connectors/a.py": DOC + "httpx.HTTPTransport(trust_env=True)\n"}, "without trust_env=False"),
+    ("transport", {"connectors/a.py": DOC + "httpx.get(url)\n"}, "httpx.get reads proxies from the environment"),
+    ("transport", {"connectors/a.py": DOC + "s = requests.Session()\n"}, "requests.Session without trust_env = False"),
+    ("transport", {"flows/a.py": DOC + "subprocess.run(x, shell=True)\n"}, "shell=True"),
+    ("statements", {"journey/a.py": DOC + "conn.exec_driver_sql(f'PRAGMA {t}')\n"}, "a statement is put together"),
+    ("statements", {"journey/a.py": DOC + "conn.execute(text('SELECT ' + x))\n"}, "a statement is put together"),
+    ("statements", {"connectors/a.py": DOC + "org.query('SELECT %s' % x)\n"}, "a statement is put together"),
+    ("statements", {"connectors/a.py": DOC + "org.query('SELECT {}'.format(x))\n"}, "a statement is put together"),
+    ("literals", {"connectors/a.py": DOC + "format_soql('WHERE a = {x:literal}', x=x)\n"}, "is not quoted"),
     ("told_bodies", {"journey/a.py": DOC + "log.info('x', body=response.text)\n"}, "'text' is told to the log"),
     ("told_bodies", {"journey/a.py": DOC + "self.logger.debug(f'got {payload}')\n"}, "'payload' is told to the log"),
     ("told_bodies", {"journey/a.py": DOC + "log.bind(a=1).warning('x', x=row['raw'])\n"}, "'raw' is told to the log"),

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from kernel import log
+from kernel.errors import Stop
 
 MAIL = "canary.person@example.org"
 PHONE = "+14155550123"
@@ -106,7 +107,21 @@ def test_no_canary_comes_through_the_standard_library(lines: io.StringIO) -> Non
         f"failed for {log.MASK}",
         "failed",
     ]
-    assert all("RuntimeError: refused" in line["exception"] for line in told[2:])
+    assert all("test_log.py" in line["exception"] and "RuntimeError" in line["exception"] for line in told[2:])
+
+
+def test_a_traceback_tells_our_own_errors_and_of_others_their_kind(lines: io.StringIO) -> None:
+    try:
+        try:
+            raise KeyError("canary-value")
+        except KeyError as error:
+            raise Stop("the stream stops") from error
+    except Stop:
+        log.get("ours").exception("failed")
+    told = json.loads(lines.getvalue())["exception"]
+    assert "Stop: the stream stops" in told
+    assert "KeyError" in told
+    assert "KeyError:" not in told
 
 
 def test_a_line_is_one_json_object_with_its_trace_id(lines: io.StringIO) -> None:

@@ -96,6 +96,7 @@ def upgrade() -> None:
         sa.Column("run_id", sa.String(length=32), nullable=False),
         sa.Column("updated_at", sa.BigInteger(), nullable=False),
         sa.Column("complete_count", sa.Integer(), nullable=True),
+        sa.Column("shape", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("connection", "resource", "backfill", name=op.f("pk_checkpoint")),
     )
     op.create_table(
