@@ -4,7 +4,7 @@ A simulator is read (or written) once through a recorder; then a server that onl
 bare requests, each in a process of its own. "Bare" sends the recorded requests with httpx and reads the bytes: it parses
 nothing, retries nothing and counts nothing. Where the vendor takes one record a request (Stripe, webhooks) or two (Pipedrive:
 looked for, then written), what stands above is the price of our side of those requests, not of a record: URL, limits, retry
-and verdict, and at Stripe its SDK; and a busy machine moves such a figure by some ten µs either way.
+and verdict, and at Stripe its SDK; and a busy machine moves such a figure by a hundred µs and more.
 """
 
 from __future__ import annotations
