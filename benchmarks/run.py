@@ -17,6 +17,7 @@ from typing import Any
 
 from rich.console import Console
 
+from benchmarks import connectors
 from benchmarks.measuring import Measured, measure
 from benchmarks.report import Report
 
@@ -201,6 +202,7 @@ def main() -> None:
     parser.add_argument("--records", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--memory", action="store_true", help="only the memory check: 200,000 and 1,000,000 records")
+    parser.add_argument("--connectors", action="store_true", help="only what each connector costs above bare HTTP")
     parser.add_argument("--without-dlt", action="store_true")
     parser.add_argument("--no-write", action="store_true", help="leave docs/explanation/performance.md as it is")
     parser.add_argument("--home", type=Path, default=None, help="default: THROUGHLINE_HOME/benchmark, emptied first")
@@ -209,11 +211,13 @@ def main() -> None:
     home = (options.home or base / "benchmark").absolute()
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir(parents=True)
-    with_dlt = not options.without_dlt and not options.memory
+    with_dlt = not (options.without_dlt or options.memory or options.connectors)
     if with_dlt and not THEIR_PYTHON.exists():
         raise SystemExit("dlt has its own environment; run: make bench")
     if options.memory:
         memory(home, not options.no_write)
+    elif options.connectors:
+        connectors.run(home, options.records, write=not options.no_write)
     else:
         bench(home, options.records, options.rounds, with_dlt, not options.no_write)
 

@@ -53,6 +53,14 @@ class Deletes(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Bulk:
+    """The vendor's own road for large volumes: a job that is begun, waited for, and gone on with by its id."""
+
+    threshold: int  # records from which it is taken; below, asking and waiting for a job costs more than it saves
+    batch_size: int  # records that travel together
+
+
+@dataclass(frozen=True, slots=True)
 class WriteSpec:
     """How a resource is written. Durations are the vendor's, with the source named in the connector's docstring."""
 
@@ -86,6 +94,7 @@ class Resource:
     volatile: tuple[str, ...] = ()  # dotted paths that change without the content changing: left out of the hash
     write: WriteSpec | None = None
     backfill: bool = False  # `read(…, window=)` can be bounded in time
+    bulk: Bulk | None = None  # how complete reads and backfills of large streams come
     page: int = 100  # records that one request of a read brings, as a rule: for forecasts
 
 
@@ -150,6 +159,15 @@ class Connector(ABC):
     @abstractmethod
     def build_http(cls, settings: Any, **options: Any) -> Http:
         """The connection's Http: base URL, auth, verdicts. `options` (connection, clock, budget, transport) pass."""
+
+    @classmethod
+    def promised(cls, written: Mapping[str, Any]) -> Mapping[str, Resource]:
+        """What a connection will declare, from its settings as written, their secrets not read.
+
+        The class's own resources, unless they are named by each connection (files, tables). Raises ValueError for settings
+        that are wrong.
+        """
+        return cls.resources
 
     def declared(self, resource: str) -> Resource:
         """What is declared of a resource. Raises Stop, naming the resources there are, for one that is not."""

@@ -170,6 +170,18 @@ class Http:
         """Read a next-page link as the vendor wrote it; a link to another host stops the stream."""
         return self.send("GET", url, **options)
 
+    def bare(self, base_url: str) -> Http:
+        """For a file that the vendor keeps at another host: the same limits of size and time, no credential of ours."""
+        return Http(
+            connection=self.connection,
+            base_url=base_url,
+            clock=self.clock,
+            transport=self._transport,
+            timeout=self.timeout,
+            max_answer=self.max_answer,
+            attempts=self.attempts,
+        )
+
     def verdict(self, answer: Answer, write: bool | None = None) -> ThroughlineError | None:
         """The fated error an answer stands for; None when all is well."""
         write = answer.write if write is None else write

@@ -25,6 +25,7 @@ from console.verbs import (
     status,
     sync,
     trace,
+    warehouse,
 )
 
 EPILOG = (
@@ -74,6 +75,7 @@ app.command("pause")(approvals.pause)
 app.command("resume")(approvals.resume)
 app.command("trace")(trace.trace)
 app.add_typer(identity.app, name="identity")
+app.add_typer(warehouse.app, name="warehouse")
 app.add_typer(dictionary.app, name="dictionary")
 app.add_typer(mapping.app, name="mapping")
 app.add_typer(connector.app, name="connector")

@@ -175,7 +175,7 @@ def connectors() -> str:
         told += (
             _table(["resource", "read", "written", "actions", "deletes"], rows)
             if rows
-            else "Its files are its resources.\n"
+            else "Its resources are named by each connection: files, or tables and queries.\n"
         )
     return told
 

@@ -37,7 +37,7 @@ def run_flow(
     context: Context | None = None,
     watcher: Watcher | None = None,
 ) -> Ended:
-    """Run any flow (sync, backfill, remap, seed, replay, reconcile, receive, publish, prune) in this process."""
+    """Run any flow (sync, backfill, remap, seed, replay, reconcile, receive, publish, snapshot, prune) in this process."""
     environment.prepare(Path(server.home), server.api)
     from flows import running  # after the variables are set; and it costs a second
 

@@ -25,13 +25,14 @@ from flows.remap import remap
 from flows.replay import replay
 from flows.seed import seed
 from flows.server import Server
+from flows.snapshot import snapshot
 from flows.sync import sync
 from journey.context import Context
 from journey.syncing import Watcher
 from kernel.errors import BadSetting
 
 FLOWS: Mapping[str, Flow[..., Any]] = {
-    each.name: each for each in (sync, backfill, remap, seed, replay, reconcile, receive, publish, prune)
+    each.name: each for each in (sync, backfill, remap, seed, replay, reconcile, receive, publish, snapshot, prune)
 }
 """Every flow, by name."""
 

@@ -9,7 +9,7 @@ import dedup
 import dictionary
 import mappings
 from connectors import connector_for, find_connectors
-from connectors.base import Connector
+from connectors.base import Connector, Resource
 from journey.context import Pins
 from journey.syncs import Sync, load_syncs
 from kernel import documents, revisions
@@ -23,7 +23,7 @@ from kernel.store import Store
 def check(folder: Path, connections: Mapping[str, ConnectionSettings]) -> Pins:
     """Load every document below a folder and hold it against what the connectors can do; all that is wrong is told at once."""
     found = load(folder, connections, known=known_resources(folder))
-    _check_writes(found.syncs, {name: settings.system for name, settings in connections.items()})
+    _check_writes(found.syncs, connections)
     return found
 
 
@@ -66,16 +66,18 @@ def pins(store: Store, home: Path, connections: Mapping[str, ConnectionSettings]
     return load(folder, connections, hashes=hashes)
 
 
-def _check_writes(syncs: Mapping[str, Sync], systems: Mapping[str, str]) -> None:
+def _check_writes(syncs: Mapping[str, Sync], connections: Mapping[str, ConnectionSettings]) -> None:
     """A route must lead to a resource that its connector can write, with the policies it can carry out."""
     errors: list[BadDocument] = []
     for sync in syncs.values():
         for n, route in enumerate(sync.routes):
-            connector = connector_for(systems[route.connection])
+            connection = connections[route.connection]
+            connector = connector_for(connection.system)
             errors += _route_faults(
                 sync.document,
                 n,
-                connector,
+                connector.system,
+                _promised(connector, connection),
                 route.resource,
                 [route.on_source_delete, route.on_filter_exit, route.on_last_member_gone],
             )
@@ -83,22 +85,25 @@ def _check_writes(syncs: Mapping[str, Sync], systems: Mapping[str, str]) -> None
         raise documents.gather(errors)
 
 
+def _promised(connector: type[Connector], connection: ConnectionSettings) -> Mapping[str, Resource]:
+    try:
+        return connector.promised(connection.written)
+    except ValueError:  # opening the connection will say what is wrong
+        return {}
+
+
 def _route_faults(
-    document: Document, n: int, connector: type[Connector], resource: str, policies: list[str]
+    document: Document, n: int, system: str, resources: Mapping[str, Resource], resource: str, policies: list[str]
 ) -> list[BadDocument]:
-    declared = connector.resources.get(resource)
+    declared = resources.get(resource)
     if declared is None or declared.write is None:
-        writable = sorted(name for name, each in connector.resources.items() if each.write is not None)
-        return [
-            document.error(
-                ("routes", n, "to"), f"{connector.system} cannot write this", value=resource, allowed=writable
-            )
-        ]
+        writable = sorted(name for name, each in resources.items() if each.write is not None)
+        return [document.error(("routes", n, "to"), f"{system} cannot write this", value=resource, allowed=writable)]
     actions = {str(action) for action in declared.write.actions}
     return [
         document.error(
             ("routes", n),
-            f"{connector.system} cannot {policy} its {resource}",
+            f"{system} cannot {policy} its {resource}",
             allowed=sorted({"keep", "clear"} | actions - {"upsert"}),
         )
         for policy in dict.fromkeys(policies)

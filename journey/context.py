@@ -48,6 +48,11 @@ class Pins:
         return found
 
     @cached_property
+    def enriching(self) -> set[tuple[str, str]]:
+        """Every (mapping, part) that only adds to golden records: such a part alone keeps none alive."""
+        return {(mapping.resource, part) for mapping in self.mappings for part in mapping.enriching}
+
+    @cached_property
     def targets(self) -> set[tuple[str, str]]:
         """Every (connection, resource) that some sync writes."""
         return {(route.connection, route.resource) for sync in self.syncs.values() for route in sync.routes}
@@ -90,6 +95,11 @@ class Context:
                 cause="no_mapping",
             )
         return found
+
+    def founds(self, connection: str, resource: str, part: str) -> bool:
+        """Whether a part of a resource's records makes golden records, and does not only add to them."""
+        enriching = self.pins.enriching
+        return not enriching or (f"{self.connections.system(connection)}.{resource}", part) not in enriching
 
     def declared(self, connection: str, resource: str) -> Resource:
         """What the connector declares of a resource."""

@@ -84,6 +84,12 @@ _VENDOR = (
         "Nothing; if it happens often, sync less often or ask the vendor for a higher limit.",
     ),
     Cause(
+        "bulk_running",
+        "vendor",
+        "The vendor is still working on a large job; it is kept by its id.",
+        "Nothing; a later run goes on with the same job.",
+    ),
+    Cause(
         "circuit_open",
         "vendor",
         "The vendor failed ten times in a row; it is left alone for a while, then tried by one call.",
@@ -285,8 +291,20 @@ _VENDOR = (
     Cause(
         "source_missing",
         "vendor",
-        "A file is not in the connection's folder.",
-        "Put it there and run the sync again.",
+        "A file, table or column that the connection names is not there.",
+        "Put it there, or correct its name in connections.yaml; then run the sync again.",
+    ),
+    Cause(
+        "no_key",
+        "vendor",
+        "The table has no column that holds our key, or it is not unique there.",
+        "`throughline check --fix` adds the column and a unique index; or add them yourself.",
+    ),
+    Cause(
+        "warehouse_unreadable",
+        "warehouse",
+        "The former warehouse file cannot be read, so its history cannot be carried over; it was left as it is.",
+        "Bring back a good copy, or move the file away and begin a new history.",
     ),
 )
 

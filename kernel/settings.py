@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ from kernel.store import sqlite_url
 CHECKOUT = Path(__file__).resolve().parent.parent
 DEMO = "demo"
 """The folder in HOME with which the demo marks it as its own."""
+PERSONAL = ("omitted", "hashed", "plain")
+"""What the warehouse may show personal data as."""
 SecretReader = Callable[[str], str]
 """Gives the value of a Prefect Secret block by name; only `flows` has one to offer."""
 
@@ -57,6 +60,17 @@ VARIABLES = (
         "what the request says",
     ),
     Variable(
+        "THROUGHLINE_WAREHOUSE",
+        "The DuckDB file that `warehouse snapshot` replaces each night.",
+        "`warehouse.duckdb` in THROUGHLINE_HOME",
+    ),
+    Variable(
+        "THROUGHLINE_WAREHOUSE_PERSONAL",
+        "What personal data the warehouse holds: `omitted` (only fields with `pii: none`), `hashed` (indirect ones too, direct"
+        " ones as keyed hashes), `plain` (everything).",
+        "`hashed`",
+    ),
+    Variable(
         "THROUGHLINE_REAL",
         "Recordings for tests and trials; tests that need them are skipped without.",
         "`../shared/real` beside the checkout",
@@ -79,6 +93,8 @@ class Settings:
     database_url: str  # THROUGHLINE_DATABASE_URL
     key: str | None  # THROUGHLINE_KEY: the vault's keys
     real: Path  # THROUGHLINE_REAL: recordings for tests and trials
+    warehouse: Path = Path("warehouse.duckdb")  # THROUGHLINE_WAREHOUSE
+    warehouse_personal: str = "hashed"  # THROUGHLINE_WAREHOUSE_PERSONAL: omitted, hashed, plain
     public_url: str = (
         ""  # THROUGHLINE_PUBLIC_URL: how webhook senders reach the receiver, where a proxy stands before it
     )
@@ -88,12 +104,18 @@ class Settings:
         """The variables, or their defaults."""
         env = os.environ if environment is None else environment
         home = Path(env.get("THROUGHLINE_HOME") or CHECKOUT / ".throughline").absolute()
+        personal = env.get("THROUGHLINE_WAREHOUSE_PERSONAL") or "hashed"
+        if personal not in PERSONAL:
+            name, allowed = "THROUGHLINE_WAREHOUSE_PERSONAL", ", ".join(PERSONAL)
+            raise BadSetting(f"{name} is none of: {allowed}", field=name)
         return cls(
             home=home,
             config=Path(env.get("THROUGHLINE_CONFIG") or CHECKOUT).absolute(),
             database_url=env.get("THROUGHLINE_DATABASE_URL") or sqlite_url(home / "throughline.db"),
             key=env.get("THROUGHLINE_KEY") or None,
             real=Path(env.get("THROUGHLINE_REAL") or CHECKOUT / "../shared/real").absolute(),
+            warehouse=Path(env.get("THROUGHLINE_WAREHOUSE") or home / "warehouse.duckdb").absolute(),
+            warehouse_personal=personal,
             public_url=env.get("THROUGHLINE_PUBLIC_URL") or "",
         )
 
@@ -163,6 +185,7 @@ class _File(BaseModel):
 
 
 _SECRET_NAMES = ("key", "token", "secret", "password")
+_WITH_PASSWORD = re.compile(r"://[^/@\s]*:[^/@\s]+@")
 
 
 def load_connections(path: Path) -> dict[str, ConnectionSettings]:
@@ -176,7 +199,9 @@ def load_connections(path: Path) -> dict[str, ConnectionSettings]:
         if not name.replace("_", "").isalnum() or not name[0].isalpha():
             errors.append(document.error(where, "a connection's name is letters, digits and _"))
         for setting, value in connection.settings.items():
-            if isinstance(value, str) and setting.split("_")[-1] in _SECRET_NAMES:
+            if isinstance(value, str) and (
+                setting.split("_")[-1] in _SECRET_NAMES or _WITH_PASSWORD.search(value) is not None
+            ):
                 message = "a secret is not written here; name where it is: {env: NAME} or {secret: NAME}"
                 errors.append(document.error((*where, "settings", setting), message))
         found[name] = ConnectionSettings(name, connection.system, connection.settings, str(path), document.line(where))

@@ -61,6 +61,12 @@ class PartSpec(_Strict):
     fields: dict[str, FieldSpec] = Field(default_factory=dict)
     write: dict[str, WriteSpec] = Field(default_factory=dict)
     target: bool = Field(False, description="of several parts of one entity, the one that is written")
+    create: bool = Field(
+        True, description="false: only adds to golden records that are there; what matches none is filtered"
+    )
+    golden: str | None = Field(
+        None, description="with `create: false`: the path of the golden record's id, where it is told"
+    )
 
 
 class Example(_Strict):

@@ -62,12 +62,14 @@ class PartPlan:
     plain: Sequence[tuple[str, int, Apply, Any]]
     other: Sequence[tuple[str, DrawField, Any]]
     refs: Sequence[RefPlan]
+    create: bool = True
+    golden: Read | None = None
 
     def draw(self, root: Json, drawn: Drawn) -> None:
         """Add this part, or these parts, of a record to `drawn`. Raises Park for the record, and Crash."""
         if self.each is None:
             if self.when is None or self.when(root, root):
-                self._draw(root, root, "", drawn)
+                self._draw(root, root, self._named(root) if self.golden else "", drawn)
             return
         elements = self.each(root, root)
         seen: set[str] = set()
@@ -79,6 +81,13 @@ class PartPlan:
                 raise _park(self.name, Problem("", "needs a key that tells each element apart"))
             seen.add(str(key))
             self._draw(element, root, str(key), drawn)
+
+    def _named(self, root: Json) -> str:
+        """The golden record that the record names."""
+        told = self.golden(root, root) if self.golden else None
+        if not isinstance(told, str) or not told:
+            raise _park(self.name, Problem("", "names no golden record"))
+        return told
 
     def _draw(self, node: Any, root: Json, key: str, drawn: Drawn) -> None:
         data = dict(self.constants)
@@ -104,11 +113,14 @@ class PartPlan:
         if self.other:
             self._draw_other(node, root, data, problems)
         refs = self._draw_refs(node, root, problems) if self.refs else {}
-        clean, found = self.entity.validate(data, refs)
+        # What a golden record must have, the record that it is added to has.
+        clean, found = self.entity.validate(data, refs if self.create else (*refs, *self.entity.required))
         if problems or found:
             judged = [self.entity.judge(problem, clean) for problem in problems]
             self._settle([*judged, *found], data, drawn)
-        drawn.parts.append(Part(self.name, key, self.entity.name, clean, refs))
+        drawn.parts.append(
+            Part(self.name, key, self.entity.name, clean, refs, self.create, key if self.golden is not None else "")
+        )
 
     def _draw_other(self, node: Any, root: Json, data: Json, problems: list[Problem]) -> None:
         for name, draw, fallback in self.other:
@@ -207,6 +219,7 @@ class Mapping:
         self.resource, self.revision = resource, revision
         self.sources, self.decisive = sources, decisive
         self.parts: Map[str, Entity] = {plan.name: plan.entity for plan in plans}
+        self.enriching = frozenset(plan.name for plan in plans if not plan.create)
         self._plans, self._targets = tuple(plans), targets
         self._when, self._rule, self._identity, self._park = when, rule, identity, park
 

@@ -32,13 +32,19 @@ class Ref:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One entity drawn out of one record. `key` tells the parts of an `each` apart; else it is empty."""
+    """One entity drawn out of one record. `key` tells the parts of an `each` apart; else it is empty.
+
+    `create` is False for a part that only adds to a golden record that is there; `golden` is that record's id, where the
+    source tells it, and then the key too: a record that names another one later is another part.
+    """
 
     name: str
     key: str
     entity: str
     data: Json
     refs: Mapping[str, Ref]
+    create: bool = True
+    golden: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,6 +99,8 @@ def _compile(
         target = compiler.target()
         if target is not None and (part.target or part.entity not in targets):
             targets[part.entity] = (part.target, target)
+    if len(plans) > 1 and not all(plan.create for plan in plans):
+        checker.fault(("produces",), "a part with `create: false` is the only one of its mapping")
     identity = _identity(checker, spec)
     when = checker.condition(("when",), spec.when)
     park = _park_rule(checker, spec)

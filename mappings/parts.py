@@ -48,12 +48,14 @@ class PartCompiler:
                 self._reference(where, name, spec, field)
             else:
                 self._field(where, name, spec, field)
-        self._missing()
+        if self._spec.create:
+            self._missing()
+        golden = self._enriching()
         self._extract.finish()
         plain = [(name, self._extract.slot(ticket), convert, back) for name, ticket, convert, back in self._plain]
         return PartPlan(
             self._name, self._entity, self._resource, when, each, key,
-            self._constants, self._extract, plain, self._other, self._refs,
+            self._constants, self._extract, plain, self._other, self._refs, self._spec.create, golden,
         )  # fmt: skip
 
     def target(self) -> TargetPart | None:
@@ -72,6 +74,18 @@ class PartCompiler:
             return None
         path = self._checker.path((*self._where, *step), text)
         return scoped(path) if path else None
+
+    def _enriching(self) -> Read | None:
+        """How a part that only adds to golden records tells which; None where its keys do."""
+        if self._spec.create:
+            if self._spec.golden is not None:
+                self._checker.fault((*self._where, "golden"), "is only with `create: false`")
+            return None
+        if self._entity.kind != "master":
+            self._checker.fault((*self._where, "create"), "only golden records of masters are added to")
+        if self._spec.each is not None:
+            self._checker.fault((*self._where, "each"), "a part with `create: false` is drawn once a record")
+        return self._read(("golden",), self._spec.golden)
 
     def _missing(self) -> None:
         """A required field that nothing maps would park every record."""

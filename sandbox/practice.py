@@ -10,7 +10,8 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -59,6 +60,8 @@ class Practice:
     id: ClassVar[str] = "id"
     edit: ClassVar[Mapping[str, str]] = {}
     """Per resource, the field that a person edits; one that is not named cannot be edited."""
+    bulk: ClassVar[tuple[str, int]] = ("", 0)
+    """The setting, and its value, that sends reads of so few objects by the vendor's bulk road."""
     written: ClassVar[Mapping[str, Written]] = {}
     keyed: ClassVar[str] = ""
     """Where the vendor's object holds our key (dotted)."""
@@ -104,6 +107,9 @@ class Practice:
         """Whether there is a vendor to speak to."""
         return self._sim is not None
 
+    def tell_time(self, now: Callable[[], int]) -> None:
+        """The kit's clock, for a system without a simulator: its instant when asked."""
+
     # connecting -------------------------------------------------------------------------------------------------------
     def settings(self) -> Json:
         """The settings of a connection that works."""
@@ -123,6 +129,14 @@ class Practice:
     def deny(self, resource: str) -> None:
         """Take the permission for a resource away."""
         self.sim.forbidden.add(resource)
+
+    def jobs(self) -> int:
+        """The bulk jobs that were begun, where there are any."""
+        raise NotImplementedError
+
+    def lose_jobs(self) -> None:
+        """The vendor forgets every bulk job and its results."""
+        raise NotImplementedError
 
     def spend(self) -> None:
         """Spend the day's budget; not called unless overridden."""
@@ -182,8 +196,20 @@ class Practice:
 
     def ours(self, resource: str, ext_key: str) -> list[str]:
         """The ids of the objects that carry our key."""
-        held = ((id, self.get(resource, id)) for id in self.sim.state.ids(resource))
+        held = ((id, self.get(resource, id)) for id in self.ids(resource))
         return [id for id, obj in held if obj is not None and self.key_of(resource, obj) == ext_key]
+
+    def ids(self, resource: str) -> Sequence[str]:
+        """The ids of everything there is."""
+        return list(self.sim.state.ids(resource))
+
+    def stranger(self, resource: str, name: str, value: Any) -> str:
+        """Make an object with a value as somebody else would; its id."""
+        return str(self.sim.make(resource, **{name: value})[self.id])
+
+    def losing(self, connector: Any, *, applied: bool) -> AbstractContextManager[None] | None:
+        """For a system without a simulator: within it the answer to a write is lost, after it was applied or before."""
+        return None
 
     def key_of(self, resource: str, obj: Json) -> Any:
         """Our key in an object."""

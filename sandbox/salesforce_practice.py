@@ -27,6 +27,7 @@ class SalesforcePractice(Practice):
     links: ClassVar[Mapping[str, str]] = {"account": "AccountId", "contact": "WhoId", "parent": "ParentId"}
     writing = ("PATCH", r"/composite/sobjects/\w+/Throughline_Key__c$")
     reading = ("GET", r"/query(All)?(/|$)")
+    bulk = ("bulk_from", 50)
     spoils = ("partial", "wrong_length")
     token_path = "/services/oauth2/token"
     edit: ClassVar[Mapping[str, str]] = {
@@ -69,8 +70,17 @@ class SalesforcePractice(Practice):
         return super().settings()
 
     def paged(self, *, large: bool) -> None:
-        """Pages of a query."""
+        """Pages of a query, and of a query job's results."""
         self.sim.page_size = 2000 if large else self.page
+        self.sim.jobs.most = 50_000 if large else self.page
+
+    def jobs(self) -> int:
+        """Query jobs."""
+        return len(self.sim.jobs.begun)
+
+    def lose_jobs(self) -> None:
+        """As after seven days."""
+        self.sim.jobs.drop()
 
     def oauth(self) -> Json:
         """A connected app's client credentials."""

@@ -18,6 +18,7 @@ class ShopifyPractice(Practice):
     volume = 1_200
     secret = "webhook_secrets"
     dated = False
+    bulk = ("bulk_from", 50)
     writing = ("POST", r"graphql")
     reading = ("POST", r"graphql")
     spoils = ("partial",)
@@ -34,6 +35,14 @@ class ShopifyPractice(Practice):
     def settings(self) -> Json:
         """A shop whose pages are small."""
         return {**super().settings(), self.secret: [SECRET, "whsec_b2xk"], "page_size": self.page}
+
+    def jobs(self) -> int:
+        """Bulk operations."""
+        return len(self.sim.operations.begun)
+
+    def lose_jobs(self) -> None:
+        """As after seven days."""
+        self.sim.operations.drop()
 
     def deny(self, resource: str) -> None:
         """A scope that was not granted."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import orjson
@@ -22,13 +23,13 @@ from connectors.sdk import RequestsAdapter
 from kernel.errors import Stop
 
 _NEXT = re.compile(r"/services/data/v\d+\.\d+/query(All)?/[\w-]+")
-_RETRIEVE = re.compile(r"/composite/sobjects/\w+$")
+_ASKS = re.compile(r"(/composite/sobjects/\w+|/jobs/query)$")
 _USAGE = re.compile(r"(?:^|[^-])api-usage=(\d+)/(\d+)")
 
 
 def is_write(method: str, url: str) -> bool:
-    """A collection's retrieve is a POST that changes nothing."""
-    return method.upper() != "GET" and not (method.upper() == "POST" and _RETRIEVE.search(url.split("?")[0]))
+    """A collection's retrieve and a query job are a POST that changes nothing."""
+    return method.upper() != "GET" and not (method.upper() == "POST" and _ASKS.search(url.split("?")[0]))
 
 
 def pool_left(headers: httpx.Headers, share: float) -> list[Told]:
@@ -71,6 +72,21 @@ class Org:
         if not _NEXT.fullmatch(link):
             raise Stop(f"{self._http.connection}: a next-page link is no query", cause="foreign_host")
         return self._call(self._sdk.query_more, link, identifier_is_url=True)
+
+    def query_job(self, soql: str, values: Mapping[str, Any]) -> Answer:
+        """Begin a query whose answer is fetched when it is ready (Bulk API 2.0)."""
+        body = orjson.dumps({"operation": "query", "query": format_soql(soql, **values), "lineEnding": "LF"})
+        return self._call(self._sdk.restful, "jobs/query", method="POST", data=body)
+
+    def query_state(self, job: str) -> Answer:
+        """How far a query job is."""
+        return self._call(self._sdk.restful, f"jobs/query/{quote(job, safe='')}")
+
+    def query_results(self, job: str, locator: str, most: int) -> Answer:
+        """At most so many rows of a finished query job, as CSV, from a locator on ("" from the beginning)."""
+        params = {"maxRecords": most, **({"locator": locator} if locator else {})}
+        path = f"{self.path}jobs/query/{quote(job, safe='')}/results"
+        return self._http.get(path, params=params, headers={"Accept": "text/csv"}, raw=True)  # the SDK parses JSON only
 
     def upsert(self, resource: str, key_field: str, records: Sequence[Mapping[str, Any]], trace_id: str) -> Answer:
         """Create or update by external id, each record for itself."""

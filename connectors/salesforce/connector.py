@@ -12,14 +12,14 @@ from contextlib import closing
 from typing import Any, ClassVar, cast
 
 from connectors.auth import BearerAuth, Token, TokenAuth
-from connectors.base import Connector, Resource
+from connectors.base import Bulk, Connector, Resource
 from connectors.batches import refusing
 from connectors.budget import Kind, Limit
 from connectors.http import Answer, Http
 from connectors.oauth import fetch_token
 from connectors.salesforce.api import Org, pool_left
 from connectors.salesforce.reading import Reader
-from connectors.salesforce.schema import BATCH, FIELDS, READ_ONLY, RESOURCES, VERDICTS, source_record
+from connectors.salesforce.schema import BATCH, BULK_READ, FIELDS, READ_ONLY, RESOURCES, VERDICTS, source_record
 from connectors.salesforce.settings import Settings
 from connectors.salesforce.writing import Writer
 from kernel.clock import SECOND, instant
@@ -101,9 +101,11 @@ class Salesforce(Connector):
 
     def read(self, resource: str, since: Cursor | None, *, window: tuple[int, int] | None = None) -> Iterator[Page]:
         """All records when `since` is None; else those changed since, those in the recycle bin as tombstones."""
-        fields, settings = self._fields(resource), self.settings
-        reader = Reader(self._org, resource, fields, settings.lookback, self.http.clock, self.http.connection)
-        return reader.pages(since, window)
+        settings, types = self.settings, {told["name"]: told["type"] for told in self._describe(resource)["fields"]}
+        wanted = {name: types[name] for name in self._fields(resource)}
+        bulk = Bulk(settings.bulk_from, BULK_READ.batch_size)
+        here = self.http.clock, self.http.connection
+        return Reader(self._org, resource, wanted, settings.lookback, *here, bulk).pages(since, window)
 
     def key_path(self, resource: str) -> tuple[str, ...]:
         """Where an object that was read carries our key."""

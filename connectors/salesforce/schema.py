@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from connectors.base import Deletes, Resource, WriteClass, WriteSpec, flag
+from connectors.base import Bulk, Deletes, Resource, WriteClass, WriteSpec, flag
 from connectors.verdicts import DEFAULT_VERDICTS, LOCKED, REFUSED, REFUSED_CREDENTIAL, Verdict, Verdicts
 from kernel.clock import instant
 from kernel.errors import Fate
@@ -17,6 +17,7 @@ from kernel.records import Action, SourceRecord
 
 BATCH = 200
 KEY = "Throughline_Key__c"
+BULK_READ = Bulk(threshold=50_000, batch_size=5_000)  # a job takes minutes; 25 pages of a query do not
 
 _READ_BY_DEFAULT = {
     "Account": """
@@ -113,6 +114,7 @@ def _resource(name: str) -> Resource:
         volatile=("attributes", "SystemModstamp", "LastModifiedDate"),
         write=writes if name in LOOKUPS else None,
         backfill=True,
+        bulk=BULK_READ,
         page=2000,
     )
 

@@ -13,7 +13,7 @@ from connectors.shopify import documents
 from connectors.shopify.documents import SHAPES, Shape
 from connectors.shopify.graph import Graph
 from kernel.clock import SECOND, instant
-from kernel.errors import ThroughlineError
+from kernel.errors import Stop, ThroughlineError
 from kernel.records import Check, FieldInfo, Json
 
 if TYPE_CHECKING:
@@ -90,6 +90,22 @@ def _key(graph: Graph, shape: Shape, settings: ShopifySettings) -> Check:
     ok = any(node["type"]["name"] == "id" and node["capabilities"]["uniqueValues"]["enabled"] for node in nodes)
     wanted = f"{settings.key_namespace}.{settings.key_name}"
     return Check(name, ok, wanted, "" if ok else f"add a {shape.owner} metafield definition {wanted} of type id")
+
+
+def define_key(graph: Graph, shape: Shape, settings: ShopifySettings) -> bool:
+    """Make the definition that holds our key; False when it is there already. Raises Stop where the shop refuses."""
+    named = {"namespace": settings.key_namespace, "key": settings.key_name, "ownerType": shape.owner}
+    unique = {"uniqueValues": {"enabled": True}}
+    told = {"name": "Throughline key", "description": "Set by Throughline; do not edit.", "type": "id"}
+    definition = {**named, **told, "capabilities": unique}
+    data, _ = graph.send(documents.DEFINE_KEY, {"definition": definition}, write=True)
+    errors = (data.get("metafieldDefinitionCreate") or {}).get("userErrors") or []
+    if any(error.get("code") == "TAKEN" for error in errors):
+        return False
+    if errors:
+        code = errors[0].get("code") or "an error without a code"
+        raise Stop(f"{graph.http.connection}: Shopify refused the definition of our key: {code}", cause="refused")
+    return True
 
 
 def _type(graph: Graph, name: str) -> Json:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from pydantic import SecretStr, model_validator
+from pydantic import Field, SecretStr, model_validator
 
 from connectors.auth import HeaderAuth
-from connectors.base import Connector, ConnectorSettings, Deletes, Resource, WriteClass, WriteSpec
+from connectors.base import Bulk, Connector, ConnectorSettings, Deletes, Resource, WriteClass, WriteSpec
 from connectors.batches import refusing
 from connectors.http import Http, PageGuard
+from connectors.jobs import JobLost
 from connectors.shopify import documents, hooks
-from connectors.shopify.checking import check, fields_of
+from connectors.shopify.bulk import BulkRead
+from connectors.shopify.checking import check, define_key, fields_of
 from connectors.shopify.documents import SHAPES, Shape
 from connectors.shopify.graph import VERDICTS, Graph
 from connectors.shopify.shaping import goes_on, nodes_of, record_of, records_of
@@ -35,6 +38,7 @@ from kernel.records import (
     WriteOutcome,
 )
 
+BULK = Bulk(threshold=10_000, batch_size=2_000)  # a shop counts no further; about as many lie in a piece of the file
 _LAG, _LOOKBACK = timedelta(seconds=60), timedelta(minutes=10)
 
 
@@ -49,6 +53,7 @@ class ShopifySettings(ConnectorSettings):
     key_namespace: str = "throughline"  # the metafield definition of type `id` that holds our key
     key_name: str = "ext_key"
     page_size: int = 50
+    bulk_from: Annotated[int, Field(ge=1, le=10_000)] = 10_000  # objects from which a complete read is a bulk operation
 
     @model_validator(mode="after")
     def _reachable(self) -> ShopifySettings:
@@ -72,6 +77,7 @@ def _resource(name: str, write: WriteSpec | None) -> Resource:
         volatile=("updatedAt",),
         write=write,
         backfill=True,
+        bulk=BULK,
         page=50,
     )
 
@@ -94,7 +100,7 @@ class Shopify(Connector):
     system = "shopify"
     setup = (
         "Settings → Apps and sales channels → Develop apps: an app with the scopes below; take its Admin API token.",
-        "Settings → Custom data: for customers and products, a definition `throughline.ext_key` of the type ID.",
+        "`throughline check --fix`, or Settings → Custom data: for customers and products, a definition `throughline.ext_key` of type ID.",
         "For webhooks: the app's client secret, and subscriptions to the topics of what is read.",
     )
     permissions = tuple(dict.fromkeys(scope for shape in SHAPES.values() for scope in shape.scopes))
@@ -134,7 +140,26 @@ class Shopify(Connector):
         return fields_of(self._graph, self._shape(resource))
 
     def read(self, resource: str, since: Cursor | None, *, window: tuple[int, int] | None = None) -> Iterator[Page]:
-        """Cursor: {"high": newest update seen} between reads, and where to go on ({"from", "after", …}) within one."""
+        """Cursor: {"high": newest update seen} between reads, and where to go on ({"from", "after", …}) within one.
+
+        A complete read of many objects is a bulk operation ({"job", …}); where that is lost, it begins again.
+        """
+        if since is not None and "job" in since:
+            try:
+                yield from self._by_job(resource, since)
+            except JobLost:
+                yield from self._by_pages(resource, None, None, bulk=False)
+        else:
+            yield from self._by_pages(resource, since, window, bulk=not since and window is None)
+
+    def _by_job(self, resource: str, at: Cursor) -> Iterator[Page]:
+        most = at["began"] - int(_LAG.total_seconds() * SECOND)
+        for page in BulkRead(self._graph, self._shape(resource)).pages(at):
+            yield replace(page, cursor=_at_rest(page.cursor["high"], None, most)) if page.last else page
+
+    def _by_pages(
+        self, resource: str, since: Cursor | None, window: tuple[int, int] | None, *, bulk: bool
+    ) -> Iterator[Page]:
         shape, cursor = self._shape(resource), dict(since or {})
         began = cursor.get("began") or self.http.clock.now()
         low = cursor.get("from", window[0] if window else self._low(resource, cursor.get("high")))
@@ -142,7 +167,14 @@ class Shopify(Connector):
         rest = cursor.get("rest") if after else high
         guard = PageGuard(self.http.connection)
         while True:
-            nodes, info, sent_at = self._page(shape, low, after)
+            nodes, info, sent_at, count = self._page(shape, low, after, counted=bulk)
+            if count >= self.settings.bulk_from:
+                job = BulkRead(self._graph, shape).begin(began)
+                if job is not None:
+                    yield Page([], job, job["asked"])
+                    yield from self.read(resource, job)
+                    return
+            bulk = False
             seen = [record.updated_at for node in nodes if (record := record_of(node)).updated_at is not None]
             beyond = window is not None and bool(seen) and max(seen) >= window[1]
             last = beyond or not goes_on(info)
@@ -184,6 +216,13 @@ class Shopify(Connector):
                 found[key] = records_of(self._graph, shape, nodes)
         return found
 
+    def ensure_key(self, resource: str) -> bool:
+        """Make the metafield definition of type `id`, whose values are unique; False when it is there already."""
+        shape = self._shape(resource)
+        if not shape.setter:
+            return super().ensure_key(resource)
+        return define_key(self._graph, shape, self._settings)
+
     def webhook(self, request: WebhookRequest) -> Delivered:
         """Hints: the payloads are REST-shaped, so objects are read again by id; one that is gone then shows as a tombstone."""
         secrets = revealed(self._settings.webhook_secrets, self.http.connection, "webhook_secrets")
@@ -211,12 +250,14 @@ class Shopify(Connector):
     def _low(self, resource: str, high: int | None) -> int | None:
         return None if high is None else high - int(self.resources[resource].lookback.total_seconds() * SECOND)
 
-    def _page(self, shape: Shape, low: int | None, after: str | None) -> tuple[list[Json], Json, int]:
-        """One page; where its cost is over the cap, the same with fewer objects, from then on."""
+    def _page(
+        self, shape: Shape, low: int | None, after: str | None, *, counted: bool = False
+    ) -> tuple[list[Json], Json, int, int]:
+        """One page, and if `counted` how many objects there are (else 0); where its cost is over the cap, the same with fewer objects, from then on."""
         while True:
             variables = {"first": self._page_size, "after": after, "query": None if low is None else _since(low)}
             try:
-                data, answer = self._graph.send(documents.page(shape), variables)
+                data, answer = self._graph.send(documents.page(shape, counted=counted), variables)
             except Park as error:
                 if error.cause != "too_large" or self._page_size == 1:
                     raise Stop(error.message, cause=error.cause, request_id=error.request_id) from None
@@ -225,7 +266,8 @@ class Shopify(Connector):
             connection = data.get(shape.root)
             if not isinstance(connection, dict):
                 raise answer.unreadable(f"no {shape.root} in the answer")
-            return nodes_of(connection), connection["pageInfo"], answer.sent_at
+            count = int((data.get("count") or {}).get("count") or 0)
+            return nodes_of(connection), connection["pageInfo"], answer.sent_at, count
 
 
 def _since(low: int) -> str:

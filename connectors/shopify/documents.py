@@ -36,6 +36,7 @@ class Shape:
     fields: str
     nested: Mapping[str, str]  # connection field -> selection of its nodes
     nested_size: int = 10
+    kinds: Mapping[str, str] = field(default_factory=dict)  # connection field -> type of its nodes
     by_identifier: str = ""
     setter: str = ""
     deleter: str = ""
@@ -67,6 +68,7 @@ SHAPES: Mapping[str, Shape] = {
             f"defaultAddress {{ id {_ADDRESS} }}"
         ),
         nested={"addressesV2": f"id {_ADDRESS}", "metafields": _METAFIELD},
+        kinds={"addressesV2": "MailingAddress", "metafields": "Metafield"},
         by_identifier="customerByIdentifier",
         setter="customerSet",
         deleter="customerDelete",
@@ -83,6 +85,7 @@ SHAPES: Mapping[str, Shape] = {
             "category { id fullName } seo { title description } options { id name position values }"
         ),
         nested={"variants": _VARIANT, "metafields": _METAFIELD},
+        kinds={"variants": "ProductVariant", "metafields": "Metafield"},
         by_identifier="productByIdentifier",
         setter="productSet",
         deleter="productDelete",
@@ -105,6 +108,7 @@ SHAPES: Mapping[str, Shape] = {
             f"refunds(first: {MAX_REFUNDS}) {{ id createdAt note totalRefundedSet {{ {_MONEY} }} }}"
         ),
         nested={"lineItems": _LINE, "metafields": _METAFIELD},
+        kinds={"lineItems": "LineItem", "metafields": "Metafield"},
         scopes=("read_orders", "read_all_orders"),
         capped={"refunds": MAX_REFUNDS},
     ),
@@ -120,6 +124,10 @@ KEY_DEFINITION = (
     "metafieldDefinitions(first: 1, ownerType: $owner, namespace: $namespace, key: $key) { "
     "nodes { type { name } capabilities { uniqueValues { enabled } } } } }"
 )
+DEFINE_KEY = (
+    "mutation DefineKey($definition: MetafieldDefinitionInput!) { metafieldDefinitionCreate(definition: $definition) { "
+    "createdDefinition { id } userErrors { field message code } } }"
+)
 DEFINITIONS = (
     "query Definitions($owner: MetafieldOwnerType!, $after: String) { "
     "metafieldDefinitions(first: 100, ownerType: $owner, after: $after) { "
@@ -132,13 +140,30 @@ TYPE = (
 )
 
 
-def page(shape: Shape) -> str:
-    """One page of a resource in the order its objects were updated."""
+def page(shape: Shape, *, counted: bool = False) -> str:
+    """One page of a resource in the order its objects were updated; `counted` with how many there are, up to 10,000."""
+    count = f" count: {shape.root}Count {{ count }}" if counted else ""
     return (
         f"query Page($first: Int!, $after: String, $query: String) {{ "
         f"{shape.root}(first: $first, after: $after, query: $query, sortKey: UPDATED_AT) {{ "
-        f"nodes {{ {shape.selection()} }} {_INFO} }} }}"
+        f"nodes {{ {shape.selection()} }} {_INFO} }}{count} }}"
     )
+
+
+RUN_BULK = (
+    "mutation RunBulk($query: String!) { bulkOperationRunQuery(query: $query, groupObjects: true) { "
+    "bulkOperation { id } userErrors { field message code } } }"
+)
+BULK_STATE = "query BulkState($id: ID!) { bulkOperation(id: $id) { status errorCode url fileSize rootObjectCount } }"
+
+
+def bulk_of(shape: Shape) -> str:
+    """What a bulk operation is asked: every object, nested ones with their type to tell them apart."""
+    nested = " ".join(
+        f"{name} {{ edges {{ node {{ __typename {inner if inner.startswith('id ') else f'id {inner}'} }} }} }}"
+        for name, inner in shape.nested.items()
+    )
+    return f"{{ {shape.root} {{ edges {{ node {{ {shape.fields} {nested} }} }} }} }}"
 
 
 def by_ids(shape: Shape) -> str:
@@ -215,10 +240,19 @@ def every_document() -> Sequence[tuple[str, str]]:
         many.append((f"{name} by ids", by_ids(shape)))
         if shape.root:
             many.append((f"{name} page", page(shape)))
+            many += [(f"{name} counted page", page(shape, counted=True)), (f"{name} in bulk", bulk_of(shape))]
         if shape.by_identifier:
             many.append((f"{name} by custom id", by_custom_ids(shape, 2)))
         if shape.setter:
             many += [(f"{name} set", set_many(shape, 2)), (f"{name} delete", delete_many(shape, 2))]
     many.append(("metafields", metafields_many([0, 1], [1])))
-    fixed = {"check": CHECK, "key definition": KEY_DEFINITION, "definitions": DEFINITIONS, "type": TYPE}
+    fixed = {
+        "run bulk": RUN_BULK,
+        "bulk state": BULK_STATE,
+        "check": CHECK,
+        "key definition": KEY_DEFINITION,
+        "define key": DEFINE_KEY,
+        "definitions": DEFINITIONS,
+        "type": TYPE,
+    }
     return [*many, *fixed.items()]

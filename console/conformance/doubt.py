@@ -16,13 +16,17 @@ LOST = ("500", "503", "timeout", "reset", "truncated", "dropped", "html200", "em
 def unknown(g: Ground, resource: str) -> None:
     """A reset before or after the write was applied: unknown, found or not found by our key, one object in the end."""
     for applied in (True, False):
-        _lost(g, resource, "reset", applied)
+        if g.sim is not None:
+            _lost(g, resource, "reset", applied)
+        else:
+            _lost_here(g, resource, applied)
 
 
 @check("doubt.every_way")
 def every_way(g: Ground, resource: str) -> None:
     """Every way to lose an answer, of a write that was applied and of one that was not."""
     only_where(g.practice.written, "nothing is written")
+    g.only_simulated()
     resource = next(iter(g.practice.written))
     for kind in LOST if g.practice.answers else SILENT:
         for applied in (True, False):
@@ -56,12 +60,31 @@ def _lost(g: Ground, resource: str, kind: str, applied: bool) -> None:
     same(g.ours(resource, item.ext_key), [again.vendor_id], f"{told}, sent again ({again.error}): the objects")
 
 
+def _lost_here(g: Ground, resource: str, applied: bool) -> None:
+    """The same, of a system without a simulator."""
+    g.fresh()
+    connector = g.ready()
+    item = g.item(resource)
+    losing = g.practice.losing(connector, applied=applied)
+    only_where(losing is not None, "no answer can be lost")
+    assert losing is not None
+    with losing:
+        outcome = g.write(connector, resource, [item])[0]
+    expect(uncertain(outcome), f"a lost answer: {outcome.error}")
+    there = g.ours(resource, item.ext_key)
+    same(len(there), int(applied), "the number of objects after a lost answer")
+    same(g.find(connector, resource, item.ext_key), there, "what `find` finds after a lost answer")
+    again = g.write(connector, resource, [item])[0]
+    same(g.ours(resource, item.ext_key), [again.vendor_id], f"sent again ({again.error}): the objects")
+
+
 @check("doubt.late", per="writable")
 def late(g: Ground, resource: str) -> None:
     """A request that lands long after its connection was lost makes no second object.
 
     Class D can promise that only once the settle time is over, within which a request lands or never does.
     """
+    g.only_simulated()
     connector = g.ready()
     g.warm(connector, resource)
     item = g.item(resource)
@@ -84,6 +107,7 @@ def late(g: Ground, resource: str) -> None:
 def delete(g: Ground, resource: str) -> None:
     """A delete whose answer is lost is unknown, and converges when sent again."""
     only_where(Action.DELETE in g.spec(resource).actions, "it cannot be deleted")
+    g.only_simulated()
     for applied in (True, False):
         g.fresh()
         connector = g.ready()
@@ -100,6 +124,7 @@ def delete(g: Ground, resource: str) -> None:
 @check("doubt.not_sent", per="writable")
 def not_sent(g: Ground, resource: str) -> None:
     """Too many requests, or nobody at the address: surely not applied, so it is sent again, and once."""
+    g.only_simulated()
     connector = g.ready()
     item = g.item(resource)
     g.sim.faults.add(429, *g.practice.writes(resource), retry_after=3)

@@ -117,6 +117,7 @@ class Ground:
         self.practice: Practice = _practice(self.system)(sim, self._folder)
         if sim is not None:
             self.practice.paged(large=False)
+        self.practice.tell_time(self.clock.now)
         if hasattr(self.practice, "clock"):
             self.practice.clock = self.clock.now()
 
@@ -208,7 +209,7 @@ class Ground:
     def there(self, resource: str) -> set[str]:
         """The ids of what the account held before anybody made anything."""
         self.practice.settings()
-        return set(self.sim.state.ids(resource)) if self.sim is not None else set()
+        return set(self.practice.ids(resource)) if self.sim is not None else set()
 
     def quiet(self, resource: str) -> None:
         """Let so much time pass that everything before is older than any look-back and lag."""
@@ -222,7 +223,11 @@ class Ground:
 
     def calls(self, method: str = "*", path: str = ".*") -> list[Call]:
         """The logged calls of a method to a path (a regular expression found anywhere)."""
-        return _matching(self.sim.calls, method, path)
+        return _matching(self.sim.calls, method, path) if self.sim is not None else []
+
+    def only_simulated(self) -> None:
+        """Leave a check that needs a vendor's answers to be spoiled."""
+        only_where(self.sim is not None, "no simulator answers")
 
     # reading ----------------------------------------------------------------------------------------------------------
     def read(self, connector: Connector, resource: str, since: Cursor | None = None, **options: Any) -> Read:
@@ -307,7 +312,7 @@ class Ground:
     def snapshot(self, resource: str) -> dict[str, str]:
         """Content of every object, less what is volatile: equal when nothing changed."""
         content = self.content(resource)
-        found = ((id, self.practice.get(resource, id)) for id in self.sim.state.ids(resource))
+        found = ((id, self.practice.get(resource, id)) for id in self.practice.ids(resource))
         return {id: content(SourceRecord(id, orjson.loads(orjson.dumps(obj)))) for id, obj in found if obj is not None}
 
 

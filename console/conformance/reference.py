@@ -124,6 +124,8 @@ def _reads(one: Resource) -> str:
         told += f", looking back {_time(one.lookback)}"
     if one.safety_lag:
         told += f", {_time(one.safety_lag)} behind"
+    if one.bulk:
+        told += f"; from {one.bulk.threshold:,} on by a bulk job"
     return told
 
 

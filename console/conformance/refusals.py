@@ -65,7 +65,7 @@ def read_only(g: Ground, resource: str) -> None:
     bad = g.item(resource, {**g.written(resource).fields, name: "1"})
     error = g.write(connector, resource, [bad])[0].error
     expect(error is not None and error.fate is Fate.PARK, f"{name} is declared read-only and was not refused: {error}")
-    expect(not g.calls(), "it was sent all the same")
+    expect(not g.calls() and not g.ours(resource, bad.ext_key), "it was sent all the same")
     if g.spec(resource).batch_size > 1:
         good = g.item(resource)
         outcomes = outcomes_of(g, connector, resource, [bad, good])
@@ -100,12 +100,13 @@ def taken(g: Ground, resource: str) -> None:
 
 def _stranger(g: Ground, resource: str, name: str, value: Any) -> str:
     """An object with a value, made by somebody else."""
-    return str(g.sim.make(resource, **{name: value})[g.practice.id])
+    return g.practice.stranger(resource, name, value)
 
 
 @check("refuse.whole_batch", per="writable")
 def whole_batch(g: Ground, resource: str) -> None:
     """A batch refused as a whole loses nothing: cut in halves, every good item is applied and none twice."""
+    g.only_simulated()
     connector = g.ready()
     items = [g.item(resource) for _ in range(min(4, max(2, g.spec(resource).batch_size)))]
     g.sim.faults.add(400, *g.practice.writes(resource))

@@ -16,13 +16,14 @@ from console.conformance import (
     secrecy,
     streams,
     trouble,
+    volume,
     writing,
 )  # their checks register when they are imported
 from console.conformance.checks import CHECKS, Case, Check, NotHere, Report, Result, Unmet
 from console.conformance.ground import Ground, grounds
 from kernel.errors import ThroughlineError
 
-GROUPS = (reaching, streams, writing, refusals, doubt, trouble, receiving, secrecy, mapped, reference)
+GROUPS = (reaching, streams, volume, writing, refusals, doubt, trouble, receiving, secrecy, mapped, reference)
 
 
 def cases(system: str) -> list[Case]:

@@ -139,7 +139,7 @@ def future(g: Ground, resource: str) -> None:
     g.make(resource)
     g.quiet(resource)
     ahead = g.read(connector, resource).cursor
-    g.sim.state.advance((now - g.clock.now()) / SECOND)
+    g.clock.sleep((now - g.clock.now()) / SECOND)
     g.quiet(resource)
     connector = g.open()
     found = g.read(connector, resource, ahead)

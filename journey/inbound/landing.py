@@ -48,6 +48,7 @@ class Batch:
     vanished: list[str] = field(default_factory=list)  # bound objects that the vendor says are gone
     reviewed: list[Member] = field(default_factory=list)  # stored members that a person's verdicts place anew
     verdicts: list[Verdict] = field(default_factory=list)  # those verdicts, and what our keys on objects prove
+    named: list[Verdict] = field(default_factory=list)  # what a source says of a golden record by its id; kept for ever
 
 
 @dataclass(slots=True)
@@ -233,6 +234,12 @@ def _write_placement(ctx: Context, conn: Connection, placement: Placement) -> No
     bulk.insert_new(conn, decision, rows)
 
 
+def _naming(members: list[Member], verdict: Verdict, now: int) -> dict[str, Any]:
+    entity = next(each.entity for each in members if each.id == verdict.b)
+    row = _decision(entity, str(verdict.ruling), verdict.a, verdict.b, "the source names the golden record", now)
+    return {**row, "id": derived_id("decision", "named", verdict.a, verdict.b)}
+
+
 def _decision(entity: str, kind: str, a: str, b: str, why: str, now: int) -> dict[str, Any]:
     key = derived_id("decision", kind, a, b, why) if kind == "refused" else new_id()
     return {
@@ -260,6 +267,7 @@ def _write_rest(ctx: Context, conn: Connection, batch: Batch, writes: _Writes) -
     bindings.learn(conn, batch.learned)
     bulk.upsert(conn, target_state, batch.states)
     now = ctx.store.clock.now()
+    bulk.insert_new(conn, decision, [_naming(batch.members, verdict, now) for verdict in batch.named])
     cured = ("resolved", "replayed") if batch.replayed else ("superseded", "a newer version landed")
     parking.close_objects(conn, batch.cured, *cured, now)
     parking.close_objects(conn, batch.parked_anew, "superseded", "failed again", now)

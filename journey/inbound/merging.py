@@ -107,7 +107,9 @@ def _survive(ctx: Context, entity: str, group: list[Member]) -> tuple[Golden, in
         active = [each for each in group if each.active]
         views = [each.view(ctx.connections.system(each.connection)) for each in active]
         rules = ctx.pins.rules.for_entity(entity)
-        return survive(views, rules, ctx.pins.dictionary.entity(entity).fields) if views else Golden(), int(not views)
+        if not any(ctx.founds(each.connection, each.resource, each.part) for each in active):
+            return Golden(), 1
+        return survive(views, rules, ctx.pins.dictionary.entity(entity).fields), 0
     # A transaction or event has one owner: the object it came from. What we wrote elsewhere only mirrors it.
     owner = min(group, key=lambda each: (each.arrival, each.id))
     if not owner.active:

@@ -12,7 +12,7 @@ from typing import Any
 from dead_letter.parking import Letter
 from journey.context import Context
 from journey.counts import Counts, Inbound, add
-from journey.inbound import checkpoints
+from journey.inbound import checkpoints, enriching
 from journey.inbound.classifying import Arrival, News, classify
 from journey.inbound.landing import Batch, land, object_row, version_row
 from journey.inbound.shapes import Shape, sound
@@ -87,6 +87,7 @@ def land_records(
 def _batches(pages: Iterable[Page]) -> Iterator[Page]:
     """Pages put together to batches; the cursor is the newest page's, the start the oldest page's.
 
+    A page without records that is not the last says where to go on from (a vendor's job was begun): it is kept at once.
     Where the budget is spent in between, what was read with it is not given away.
     """
     gathered: Page | None = None
@@ -97,7 +98,7 @@ def _batches(pages: Iterable[Page]) -> Iterator[Page]:
                 gathered = page
             else:
                 gathered = Page(gathered.records + page.records, page.cursor, gathered.started_at, page.last)
-            if len(gathered.records) >= BATCH:
+            if len(gathered.records) >= BATCH or not (page.records or page.last):
                 yield gathered
                 gathered = None
     except RetryAt as error:
@@ -164,8 +165,18 @@ def _land_once(
     ]
     surroundings = Surroundings(ctx, stream, news, page.started_at)
     arrival = ctx.store.clock.now()
+    told_before: set[str] = set()
+    if mapping.enriching:
+        batch.named = enriching.match(ctx, stream, surroundings, news, drawn, arrival)
+        told_before = enriching.told_before(ctx, news)
     for n, item in enumerate(news):
-        _sort(ctx, batch, item, drawn.get(item.object_id), mapping, surroundings, arrival + n, tally, warnings)
+        found = drawn.get(item.object_id)
+        if found is not None and found.filtered == enriching.UNMATCHED:
+            warnings.warn(f"{stream} {enriching.UNMATCHED}")
+            if item.object_id in told_before:
+                tally.filtered += 1
+                continue
+        _sort(ctx, batch, item, found, mapping, surroundings, arrival + n, tally, warnings)
     batch.bound, batch.learned = surroundings.bound, surroundings.learned
     batch.verdicts = surroundings.verdicts
     land(ctx, batch, checkpoint)
@@ -206,6 +217,8 @@ def _sort(
     values: dict[str, Any] = {"landed_hash": item.hash, "parked_hash": None, "version": item.trace_id}
     if drawn is not None and drawn.filtered is not None:
         tally.filtered += 1
+        if drawn.filtered == enriching.UNMATCHED:
+            values["landed_hash"] = None  # it is news again with every read: its golden record may come later
         batch.exits.add(item.object_id)
         batch.versions.append(version_row(ctx, item, "filtered", mapping.revision, drawn.filtered))
     else:

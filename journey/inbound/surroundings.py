@@ -120,10 +120,16 @@ class Surroundings:
         bound = self._bindings.get(item.object_id)
         if bound is not None and bound.object_id is None and self.mapping.target_part(part.entity) is not None:
             self.verdicts.append(Verdict(Ruling.MUST, bound.anchor, new.id))
-        new.keys = self._keys(new)
+        new.keys = self.keys(new)
         return new
 
-    def _keys(self, new: Member) -> tuple[KeyHash, ...]:
+    def old(self, item: News, part: Part) -> Member | None:
+        """The member that a part was, where it was landed before."""
+        wanted = member_id(item.object_id, part)
+        return next((each for each in self._old.get(item.object_id, []) if each.id == wanted), None)
+
+    def keys(self, new: Member) -> tuple[KeyHash, ...]:
+        """The keyed hashes that link a member to others; none for an entity that is not matched."""
         rules = self.ctx.pins.rules
         if new.entity not in rules.entities:
             return ()

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from sandbox.salesforce.jobs import Jobs, paths
 from sandbox.salesforce.records import Records, Refused, missing
 from sandbox.salesforce.schema import DEFAULTS, PREFIXES, describe
 from sandbox.salesforce.soql import BadQuery, Query, parse, select
@@ -40,6 +41,7 @@ class Salesforce(Simulator):
     def __init__(self, state: State | None = None) -> None:
         super().__init__(state)
         self.records = Records(self.state, KEY_FIELD)
+        self.jobs = Jobs(self)
         self.client = ("sandbox-client", "sandbox-secret")
         self.refresh_token = "sandbox-salesforce-refresh"
         self.daily_limit, self.used = 15_000, 0
@@ -53,7 +55,7 @@ class Salesforce(Simulator):
     def routes(self) -> list[BaseRoute]:
         """The REST resources of one version, and OAuth."""
         objects, collections = f"{_BASE}/sobjects/{{resource}}", f"{_BASE}/composite/sobjects"
-        paths: list[tuple[str, Handler, list[str]]] = [
+        listed: list[tuple[str, Handler, list[str]]] = [
             (f"{_BASE}/query/{{locator}}", self._more, ["GET"]),
             (f"{_BASE}/queryAll/{{locator}}", self._more, ["GET"]),
             (f"{_BASE}/query", self._query, ["GET"]),
@@ -69,9 +71,10 @@ class Salesforce(Simulator):
             (f"{collections}/{{resource}}", self._retrieve, ["POST", "GET"]),
             (collections, self._many, ["POST", "PATCH", "DELETE"]),
             ("/services/data", self._versions, ["GET"]),
+            *paths(self, _BASE),
         ]
         routes = [
-            Route(path + end, self._guarded(call), methods=verbs) for path, call, verbs in paths for end in ("", "/")
+            Route(path + end, self._guarded(call), methods=verbs) for path, call, verbs in listed for end in ("", "/")
         ]
         return [*routes, Route("/services/oauth2/token", self._token, methods=["POST"])]
 
@@ -166,21 +169,24 @@ class Salesforce(Simulator):
         return shown
 
     # queries ----------------------------------------------------------------------------------------------------------
-    def _query(self, request: Request, body: Any) -> Response:
-        query = parse(request.query_params.get("q", ""))
+    def found(self, soql: str, *, deleted: bool) -> tuple[Query, list[Json]]:
+        """A query and the records it finds. Raises BadQuery and Refused."""
+        query = parse(soql)
         known = {
             name.lower(): name for name in [*self.records.fields, "RecordType", "Profile"] if name not in self.forbidden
         }
         if query.resource.lower() not in known:
             raise BadQuery(f"sObject type '{query.resource}' is not supported.", "INVALID_TYPE")
         query.resource = resource = known[query.resource.lower()]
-        deleted = "queryAll" in request.url.path
         records = [one for one in self.state.all(resource) if deleted or not one.get("IsDeleted")]
         if resource not in self.records.fields:
             records = []
         for name in [*query.fields, *query.named] if resource in self.records.fields else []:
             self.records.value(resource, {"Id": ""}, name)
-        found = select(query, records, lambda record, name: self.records.value(resource, record, name))
+        return query, select(query, records, lambda record, name: self.records.value(resource, record, name))
+
+    def _query(self, request: Request, body: Any) -> Response:
+        query, found = self.found(request.query_params.get("q", ""), deleted="queryAll" in request.url.path)
         if query.count == "*":
             return answer({"totalSize": len(found), "done": True, "records": []})
         if query.count:

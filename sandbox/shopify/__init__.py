@@ -1,6 +1,6 @@
 """Shopify, simulated: one shop's Admin GraphQL API with customers, products and orders.
 
-Not simulated: bulk operations, companies, draft orders, subscriptions; the search index knows the terms in `search.py`.
+Not simulated: bulk mutations, companies, draft orders, subscriptions; the search index knows the terms in `search.py`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from starlette.routing import BaseRoute, Route
 
 from sandbox.faults import Fault
 from sandbox.shopify import objects, rest
+from sandbox.shopify.bulk import Operations
 from sandbox.shopify.changing import Changes
 from sandbox.shopify.cost import Bucket
 from sandbox.shopify.execution import execute
@@ -55,7 +56,8 @@ class Shopify(Simulator):
         self.currency = "EUR"
         self.bucket = Bucket()
         self.scopes: tuple[str, ...] = SCOPES
-        self.changes = Changes(self.state, self._stamp, self._announce)
+        self.operations = Operations(self)
+        self.changes = Changes(self.state, self.stamp, self._announce)
         self._topic = ""
         self._fault: Fault | None = None
         for owner in ("CUSTOMER", "PRODUCT"):
@@ -63,11 +65,16 @@ class Shopify(Simulator):
                 self.define(owner, "throughline", "ext_key", "id")
 
     def routes(self) -> list[BaseRoute]:
-        """The one endpoint."""
-        return [Route("/admin/api/{version}/graphql.json", self._graphql, methods=["POST"])]
+        """The one endpoint, and where files of bulk operations lie (at the vendor: on another host)."""
+        return [
+            Route("/admin/api/{version}/graphql.json", self._graphql, methods=["POST"]),
+            Route("/storage/{name}", lambda request: self.operations.file(request), methods=["GET"]),
+        ]
 
     def authorize(self, request: Request) -> Response | None:
-        """The access token header."""
+        """The access token header; who asks for a file must not show it."""
+        if request.url.path.startswith("/storage/"):
+            return self.error(400) if "x-shopify-access-token" in request.headers else None
         good = request.headers.get("x-shopify-access-token") == self.token
         return None if good else self.error(401)
 
@@ -79,7 +86,7 @@ class Shopify(Simulator):
     def make(self, resource: str, **fields: Any) -> Json:
         """Short forms as in `objects`; `id`, `createdAt`, `updatedAt` and `metafields` {namespace.key: value} too."""
         id = fields.pop("id", None) or self.changes.new_id(TYPES[resource])
-        now = fields.get("createdAt") or fields.get("updatedAt") or self._stamp()
+        now = fields.get("createdAt") or fields.get("updatedAt") or self.stamp()
         named = fields.pop("metafields", {})
         if resource == "customers":
             made = objects.customer(id, now, fields)
@@ -141,7 +148,7 @@ class Shopify(Simulator):
             "X-Shopify-API-Version": VERSIONS[-2],
             "X-Shopify-Webhook-Id": str(uuid.uuid4()),
             "X-Shopify-Event-Id": str(uuid.uuid4()),
-            "X-Shopify-Triggered-At": self._stamp(),
+            "X-Shopify-Triggered-At": self.stamp(),
         }
 
     def emit(self, event: str, payload: Any) -> None:
@@ -160,6 +167,12 @@ class Shopify(Simulator):
             return connection(matching(self.state.visible(field), args.get("query")), args)
         if field in ("customer", "product", "order"):
             return self.state.get(f"{field}s", args["id"])
+        if field.endswith("Count"):
+            return self._count(field.removesuffix("Count"), args)
+        if field == "bulkOperationRunQuery":
+            return self.operations.run(args["query"], grouped=args["groupObjects"])
+        if field == "bulkOperation":
+            return self.operations.look(args["id"])
         if field in _MUTATIONS:
             return self._mutate(field, alias, args)
         return getattr(self, f"_{field}")(args)
@@ -198,6 +211,19 @@ class Shopify(Simulator):
     def _currentAppInstallation(self, args: Json) -> Json:  # noqa: N802 - the schema's name
         scopes = [{"handle": scope, "description": scope.replace("_", " ")} for scope in self.scopes]
         return {"id": gid("AppInstallation", 1), "accessScopes": scopes}
+
+    def _metafieldDefinitionCreate(self, args: Json) -> Json:  # noqa: N802 - the schema's name
+        told = args["definition"]
+        if self.changes.definition(told["ownerType"], told["namespace"], told["key"]) is not None:
+            taken = {"field": ["definition", "key"], "message": "Key is in use.", "code": "TAKEN"}
+            return {"createdDefinition": None, "userErrors": [taken]}
+        self.define(told["ownerType"], told["namespace"], told["key"], told["type"])
+        made = self.state.get("_definitions", f"{told['ownerType']}/{told['namespace']}/{told['key']}")
+        return {"createdDefinition": made, "userErrors": []}
+
+    def _count(self, resource: str, args: Json) -> Json:
+        number, limit = len(matching(self.state.visible(resource), args.get("query"))), args.get("limit") or 10**9
+        return {"count": min(number, limit), "precision": "EXACT" if number < limit else "AT_LEAST"}
 
     def _node(self, args: Json) -> Json | None:
         kind = args["id"].split("/")[3] if args["id"].count("/") >= 4 else ""
@@ -279,7 +305,7 @@ class Shopify(Simulator):
                 "customers", {**buyer, **told, "numberOfOrders": str(int(buyer["numberOfOrders"]) + 1)}, buyer
             )
 
-    def _stamp(self) -> str:
+    def stamp(self) -> str:
         """The shop's time, in whole seconds as Shopify tells it."""
         when = _EPOCH + timedelta(seconds=self.state.now() // SECOND)
         return when.isoformat().replace("+00:00", "Z")

@@ -76,6 +76,11 @@ enum ProductSetUserErrorCode {{
   PRODUCT_DOES_NOT_EXIST PRODUCT_OPTIONS_INPUT_MISSING VARIANTS_INPUT_MISSING
 }}
 enum ProductStatus {{ ACTIVE ARCHIVED DRAFT UNLISTED }}
+enum BulkOperationStatus {{ CANCELED CANCELING COMPLETED CREATED EXPIRED FAILED RUNNING }}
+enum BulkOperationErrorCode {{ ACCESS_DENIED INTERNAL_SERVER_ERROR TIMEOUT }}
+enum BulkOperationType {{ MUTATION QUERY }}
+enum BulkOperationUserErrorCode {{ INVALID LIMIT_REACHED OPERATION_IN_PROGRESS }}
+enum CountPrecision {{ AT_LEAST EXACT }}
 enum RefundLineItemRestockType {{ CANCEL LEGACY_RESTOCK NO_RESTOCK RETURN }}
 """
 
@@ -103,6 +108,19 @@ type Shop { currencyCode: CurrencyCode! email: String! id: ID! myshopifyDomain: 
 type ShopPlan { displayName: String! partnerDevelopment: Boolean! publicDisplayName: String! shopifyPlus: Boolean! }
 type AppInstallation implements Node { accessScopes: [AccessScope!]! id: ID! }
 type AccessScope { description: String! handle: String! }
+"""
+
+_BULK = """
+type Count { count: Int! precision: CountPrecision! }
+type BulkOperation implements Node {
+  completedAt: DateTime createdAt: DateTime! errorCode: BulkOperationErrorCode fileSize: UnsignedInt64 id: ID!
+  objectCount: UnsignedInt64! partialDataUrl: URL query: String! rootObjectCount: UnsignedInt64!
+  status: BulkOperationStatus! type: BulkOperationType! url: URL
+}
+type BulkOperationUserError implements DisplayableError {
+  code: BulkOperationUserErrorCode field: [String!] message: String!
+}
+type BulkOperationRunQueryPayload { bulkOperation: BulkOperation userErrors: [BulkOperationUserError!]! }
 """
 
 _CUSTOMER = f"""
@@ -238,10 +256,12 @@ type Order implements Node {{
 _ROOTS = f"""
 schema {{ query: QueryRoot mutation: Mutation }}
 type QueryRoot {{
+  bulkOperation(id: ID!): BulkOperation
   currentAppInstallation: AppInstallation!
   customer(id: ID!): Customer
   customerByIdentifier(identifier: CustomerIdentifierInput!): Customer
   customers({_PAGED}, query: String, reverse: Boolean = false, sortKey: CustomerSortKeys = ID): CustomerConnection!
+  customersCount(limit: Int = 10000, query: String): Count
   metafieldDefinitions(
     {_PAGED}, key: String, namespace: String, ownerType: MetafieldOwnerType!, query: String, reverse: Boolean = false
   ): MetafieldDefinitionConnection!
@@ -249,9 +269,11 @@ type QueryRoot {{
   nodes(ids: [ID!]!): [Node]!
   order(id: ID!): Order
   orders({_PAGED}, query: String, reverse: Boolean = false, sortKey: OrderSortKeys = PROCESSED_AT): OrderConnection!
+  ordersCount(limit: Int = 10000, query: String): Count
   product(id: ID!): Product
   productByIdentifier(identifier: ProductIdentifierInput!): Product
   products({_PAGED}, query: String, reverse: Boolean = false, sortKey: ProductSortKeys = ID): ProductConnection!
+  productsCount(limit: Int = 10000, query: String): Count
   shop: Shop!
 }}
 input MetafieldsSetInput {{
@@ -261,11 +283,26 @@ input MetafieldIdentifierInput {{ key: String! namespace: String! ownerId: ID! }
 type MetafieldsSetUserError implements DisplayableError {{
   code: MetafieldsSetUserErrorCode elementIndex: Int field: [String!] message: String!
 }}
+input MetafieldCapabilityUniqueValuesInput {{ enabled: Boolean! }}
+input MetafieldCapabilityCreateInput {{ uniqueValues: MetafieldCapabilityUniqueValuesInput }}
+input MetafieldDefinitionInput {{
+  capabilities: MetafieldCapabilityCreateInput description: String key: String! name: String! namespace: String
+  ownerType: MetafieldOwnerType! type: String!
+}}
+enum MetafieldDefinitionCreateUserErrorCode {{ INVALID INVALID_CAPABILITY TAKEN }}
+type MetafieldDefinitionCreateUserError implements DisplayableError {{
+  code: MetafieldDefinitionCreateUserErrorCode field: [String!] message: String!
+}}
+type MetafieldDefinitionCreatePayload {{
+  createdDefinition: MetafieldDefinition userErrors: [MetafieldDefinitionCreateUserError!]!
+}}
 type MetafieldsSetPayload {{ metafields: [Metafield!] userErrors: [MetafieldsSetUserError!]! }}
 type MetafieldsDeletePayload {{ deletedMetafields: [MetafieldIdentifier] userErrors: [UserError!]! }}
 type Mutation {{
+  bulkOperationRunQuery(groupObjects: Boolean! = false, query: String!): BulkOperationRunQueryPayload
   customerDelete(input: CustomerDeleteInput!): CustomerDeletePayload
   customerSet(identifier: CustomerSetIdentifiers, input: CustomerSetInput!): CustomerSetPayload
+  metafieldDefinitionCreate(definition: MetafieldDefinitionInput!): MetafieldDefinitionCreatePayload
   metafieldsDelete(metafields: [MetafieldIdentifierInput!]!): MetafieldsDeletePayload
   metafieldsSet(metafields: [MetafieldsSetInput!]!): MetafieldsSetPayload
   productDelete(input: ProductDeleteInput!, synchronous: Boolean = true): ProductDeletePayload
@@ -279,6 +316,7 @@ SDL = "\n".join(
         _ENUMS,
         *(f"enum {name}SortKeys {{ {values} }}" for name, values in SORTS.items()),
         _COMMON,
+        _BULK,
         _connections("Customer", "Order", "Product", "ProductVariant", "MailingAddress", "Metafield"),
         _connections("MetafieldDefinition", "LineItem", "RefundLineItem"),
         _CUSTOMER,

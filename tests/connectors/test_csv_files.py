@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +16,10 @@ from hypothesis import strategies as st
 
 from connectors import open_connector
 from connectors.csv_files import BAD_ROW, CELLS, PAGE, CsvFiles, write_rejects
+from connectors.csv_files.cells import safe, unsafe
 from kernel.errors import BadSetting, Retry, Stop
-from kernel.records import SourceRecord
+from kernel.records import Action, SourceRecord, WriteItem
+from tests.conftest import ROOT
 
 
 def folder(path: Path, **files: Any) -> CsvFiles:
@@ -197,3 +202,117 @@ def test_real_files_come_in_whole(real: Path, name: str, files: dict[str, Any]) 
         wrong = {str(record.raw[BAD_ROW]).lstrip("0123456789") for record in found if BAD_ROW in record.raw}
         # Northwind's addresses hold commas without quotes: such rows cannot be told apart and are kept as they are.
         assert all(name == "northwind" and told.startswith(" cells where the header has") for told in wrong)
+
+
+def test_json_lines_come_in_whole(tmp_path: Path) -> None:
+    lines = [
+        b'\xef\xbb\xbf{"id": 1, "at": "2026-01-02", "tags": ["a"], "of": {"x": null}}',
+        b"",
+        b'{"id": "2"',
+        b"[1]",
+        b'{"id": 3, "id": 3}',
+        b'{"name": "nobody"}',
+        b'{"id": 1}',
+        b'{"id": "\xff"}',
+        b'{"id": "big", "x": "' + b"y" * (4 * 1024 * 1024) + b'"}',
+        b'{"id": "last"}',
+    ]
+    (tmp_path / "r.jsonl").write_bytes(b"\n".join(lines))
+    connector = folder(tmp_path, r={"file": "r.jsonl", "id": "id", "updated_at": "at"})
+    found = records(connector)
+    assert [record.id for record in found if not record.fault] == ["1", "last"]
+    assert found[0].raw == {"_line": 1, "id": 1, "at": "2026-01-02", "tags": ["a"], "of": {"x": None}}
+    assert found[0].updated_at is not None
+    assert [record.fault for record in found if record.fault] == [
+        "r.jsonl:3: cannot be read: not JSON",
+        "r.jsonl:4: no JSON object",
+        "r.jsonl:5: cannot be read: a key twice in one object",
+        "r.jsonl:6: no id",
+        "r.jsonl:7: its id is already used by another row",
+        "r.jsonl:8: cannot be read: not JSON",
+        "r.jsonl:9: longer than 4194304 bytes",
+    ]
+    assert len({record.id for record in found}) == len(found)
+
+
+def test_a_byte_that_is_no_text_spoils_its_row_only(tmp_path: Path) -> None:
+    connector = written(tmp_path, b"id,name\n1,a\n2,\xff\n3,c\n", encoding="utf-8")
+    assert [record.fault for record in records(connector)] == ["", "r.csv:3: cannot be read as utf-8", ""]
+
+
+def out(path: Path, file: str = "out.csv", **more: Any) -> CsvFiles:
+    return folder(path, out={"file": file, "id": "throughline_key", "writable": True} | more)
+
+
+def write(key: str, action: Action = Action.UPSERT, vendor_id: str | None = None, **fields: Any) -> WriteItem:
+    return WriteItem(action, key, f"{key}-{fields}", fields, vendor_id)
+
+
+@pytest.mark.parametrize("file", ["out.csv", "out.jsonl"])
+def test_a_file_is_kept_with_one_row_per_record(tmp_path: Path, file: str) -> None:
+    connector = out(tmp_path, file)
+    batch = [write("k1", name="=1+1", note="a\nb", n="-5"), write("k2", name="@x"), write("k3", name="'=y")]
+    for _ in range(2):  # as after a lost answer
+        outcomes = connector.write("out", batch)
+    assert [(one.vendor_id, one.created) for one in outcomes] == [("k1", False), ("k2", False), ("k3", False)]
+    connector.write("out", [write("k1", vendor_id="k1", name="New", size=3), write("k2", Action.DELETE, "k2")])
+    found = {record.id: plain(record) for record in records(connector, "out")}
+    assert list(found) == ["k1", "k3"]
+    assert (found["k1"]["name"], found["k1"]["note"], str(found["k1"]["size"])) == ("New", "a\nb", "3")
+    assert found["k3"]["name"] == "'=y"
+    assert {each.name for each in tmp_path.iterdir()} == {file, f".{file}.lock"}
+    gone = connector.write("out", [write("nobody", Action.DELETE)])[0]
+    assert gone.error is not None
+
+
+def test_cells_that_a_spreadsheet_would_run_are_harmless(tmp_path: Path) -> None:
+    values = ["=1+1", "+cmd", "-2+3", "@a", "\ta", "\0a", "\ra"]
+    connector = out(tmp_path, columns=["b", "a"])
+    connector.write("out", [write(f"k{n}", a=value) for n, value in enumerate(values)])
+    with (tmp_path / "out.csv").open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.reader(file))
+    assert rows[0] == ["throughline_key", "b", "a"]
+    assert [row[2] for row in rows[1:]] == [f"'{value}" for value in values]
+    assert [record.raw["a"] for record in records(connector, "out")] == values
+
+
+@given(st.text(max_size=6))
+def test_a_safe_cell_means_one_text(text: str) -> None:
+    assert unsafe(safe(text)) == text
+    assert not safe(text).startswith(("=", "@", "\t", "\0")), "it would run"
+
+
+def test_what_a_person_added_stays(tmp_path: Path) -> None:
+    (tmp_path / "out.csv").write_text("throughline_key,name,mine\nk1,a,note\nragged\n")
+    connector = out(tmp_path)
+    connector.write("out", [write("k1", vendor_id="k1", name="b"), write("k2", name="c", more="m")])
+    assert (tmp_path / "out.csv").read_text(encoding="utf-8-sig").splitlines() == [
+        "throughline_key,name,mine,more",
+        "k1,b,note,",
+        "ragged,",
+        "k2,c,,m",
+    ]
+
+
+@pytest.mark.parametrize("point", ["file.written", "file.replaced"])
+def test_killed_while_it_writes_the_file_is_whole_and_nothing_is_doubled(tmp_path: Path, point: str) -> None:
+    connector = out(tmp_path)
+    connector.write("out", [write(f"k{n}", name="a") for n in range(50)])
+    script = (
+        "import sys\nfrom tests.connectors.test_csv_files import out, write\nfrom pathlib import Path\n"
+        "out(Path(sys.argv[1])).write('out', [write(f'k{n}', name='b') for n in range(40, 60)])\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "THROUGHLINE_FAILPOINT": point}
+    killed = subprocess.run([sys.executable, "-c", script, str(tmp_path)], env=environment, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert len(records(connector, "out")) == (50 if point == "file.written" else 60)
+    connector.write("out", [write(f"k{n}", name="b") for n in range(40, 60)])
+    assert [record.id for record in records(connector, "out")] == [f"k{n}" for n in range(60)]
+
+
+def test_files_that_are_not_ours_are_not_written(tmp_path: Path) -> None:
+    (tmp_path / "r.csv").write_text("id\n1\n")
+    with pytest.raises(Stop, match="not writable"):
+        folder(tmp_path, r={"file": "r.csv", "id": "id"}).write("r", [write("k")])
+    with pytest.raises(BadSetting, match="one id"):
+        out(tmp_path, id=["a", "b"])

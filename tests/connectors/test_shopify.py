@@ -487,3 +487,14 @@ def test_a_webhook_of_another_shop_is_refused(shop: Shop) -> None:
     (request,) = hooked(shop, lambda: shop.sim.make("customers", email="a@x.example"), "new")
     assert shop.open(shop="throughline-sandbox").webhook(request).hints
     assert isinstance(error_of(lambda: shop.open(shop="acme").webhook(request)), Park)
+
+
+@pytest.mark.parametrize("resource", ["customers", "products"])
+def test_our_key_is_defined_where_it_is_missing(shop: Shop, resource: str) -> None:
+    owned = shop.open(key_name="another_key")
+    wanted = f"key of {resource}"
+    assert not next(one for one in owned.check() if one.name == wanted).ok
+    assert owned.ensure_key(resource)
+    assert not owned.ensure_key(resource)
+    assert next(one for one in owned.check() if one.name == wanted).ok
+    assert not owned.ensure_key("orders")

@@ -7,6 +7,7 @@ import urllib.parse
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import duckdb
 import pytest
 
 from dead_letter import inspecting
@@ -99,6 +100,17 @@ def test_the_dictionary_is_published(office: Office, api: Api) -> None:
     page = (office.home / "published/dictionary.md").read_text()
     assert page.startswith("# Data dictionary")
     assert api.artifacts(ended.flow_run)["publish-publish-dictionary"] == page
+
+
+def test_the_warehouse_is_replaced_by_today_s(office: Office, api: Api) -> None:
+    office.customer(email="ada@acme.io", name="Ada Lovelace")
+    office.sync()
+    ended = office.flow("snapshot")
+    assert ended.state == "Completed"
+    rows = {row["entity"]: row for row in _table(api, ended.flow_run, "snapshot-snapshot-warehouse")}
+    assert (rows["contact"]["records"], rows["contact"]["versions"]) == (1, 1)
+    with duckdb.connect(office.home / "warehouse.duckdb", read_only=True) as con:
+        assert con.execute("SELECT count(*) FROM contact").fetchone() == (1,)
 
 
 def test_payloads_go_when_their_time_is_over(office: Office, api: Api) -> None:
