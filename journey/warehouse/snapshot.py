@@ -148,12 +148,12 @@ class _Making:
         path = self._rows(name)
         if path.stat().st_size:
             con.execute(
-                f"INSERT INTO {quoted(name)} BY NAME SELECT {_cast(types)} FROM read_json(?, "
+                f"INSERT INTO {quoted(name)} BY NAME SELECT {_cast(types)} FROM read_json(?, "  # nosec B608
                 f"format = 'newline_delimited', columns = ?, maximum_object_size = {_OBJECT})",
                 [str(path), {column: kind if _whole(kind) else "VARCHAR" for column, kind in types.items()}],
             )
         path.unlink()
-        count = con.execute(f"SELECT count(*) FROM {quoted(name)}").fetchone()
+        count = con.execute(f"SELECT count(*) FROM {quoted(name)}").fetchone()  # nosec B608
         return int(count[0]) if count else 0
 
 

@@ -16,7 +16,7 @@ def found(firm: Firm) -> list[str]:
     return seen + [f"{path}: {hit}" for path, hit in files([firm.home])]
 
 
-def figures(seed: int = 1, people: int = 90) -> dict[str, int]:
+def figures(seed: int = 1, people: int = 60) -> dict[str, int]:
     """`canaries` planted in credentials, headers, URLs, payloads, errors and exceptions, and `canary_hits` of them."""
     with tempfile.TemporaryDirectory(prefix="throughline-canaries-") as folder, firms(Path(folder), seed) as firm:
         firm.customers(people)

@@ -17,9 +17,9 @@ from tests.canaries.looking import Canaries, hits
 
 def test_a_thousand_canaries_are_told_nowhere(tmp_path: Path) -> None:
     with firms(tmp_path, seed=1) as firm:
-        firm.customers(90)
-        firm.people(20)
-        firm.file(30)
+        firm.customers(60)
+        firm.people(12)
+        firm.file(24)
         by_command_line(firm)
         by_prefect(firm)
         told = found(firm)

@@ -66,8 +66,13 @@ LATE_IMPORTS: dict[tuple[str, str], str] = {
 }
 """(room, imported room or library) -> why it is imported inside a function there. Nothing else is."""
 
-SQL_WRITER = "kernel/store/bulk.py"
-"""The one module that writes SQL as text; names are ours, values are bound."""
+SQL_WRITERS: dict[str, str] = {
+    "kernel/store/bulk.py": "names are those of our own tables",
+    "connectors/sql/connector.py": "names are quoted by the dialect: a table's columns and indexes cannot be bound",
+    "journey/warehouse/history.py": "names are of our own tables",
+    "journey/warehouse/snapshot.py": "names are quoted: a table of the warehouse cannot be bound",
+}
+"""Module -> why it puts SQL together as text; values are bound there too."""
 
 UNQUOTED: dict[str, str] = {
     "connectors/salesforce/reading.py": "instants that were parsed as such; format_soql would cut their milliseconds",

@@ -37,7 +37,7 @@ def transport(house: House) -> Findings:
 def statements(house: House) -> Findings:
     """SQL and SOQL that is run is written whole; values are bound or quoted by the library."""
     for module in house.modules:
-        if module.path == plan.SQL_WRITER:
+        if module.path in plan.SQL_WRITERS:
             continue
         for node in ast.walk(module.tree):
             if isinstance(node, ast.Call) and node.args and _STATEMENTS.search(ast.unparse(node.func)):

@@ -17,6 +17,7 @@ from tests.house.plan import ROOMS
 BASELINE = ".secrets.baseline"
 LOCK = "requirements.lock"
 AUDIT_SECONDS = 180
+_SCAN = ("scan", "--exclude-files", r"^\.secrets\.baseline$")
 _UNREACHED = re.compile(
     r"could not be audited|not found on PyPI|ConnectionError|ConnectTimeout|Max retries|Temporary failure"
     r"|Name or service|ServiceError|timed? ?out|Connection refused|Network is unreachable|ProxyError|SSLError",
@@ -64,7 +65,7 @@ def secrets(root: Path, detect: str = "") -> Result:
         known = _marks(json.loads((root / BASELINE).read_text(encoding="utf-8")))
     except (OSError, ValueError):
         return Result(Verdict.FAILED, f"{BASELINE} is not there or not readable")
-    ran = _run([detect or tool("detect-secrets"), "scan"], root)
+    ran = _run([detect or tool("detect-secrets"), *_SCAN], root)
     told = _json(ran.stdout)
     if ran.returncode or told is None:
         return Result(Verdict.FAILED, "it did not run", _tail(ran.stderr))
@@ -75,7 +76,7 @@ def secrets(root: Path, detect: str = "") -> Result:
 
 def accepted(root: Path, detect: str = "") -> str:
     """The baseline of the tree as it is, without the moment it was made."""
-    told = _json(_run([detect or tool("detect-secrets"), "scan"], root).stdout)
+    told = _json(_run([detect or tool("detect-secrets"), *_SCAN], root).stdout)
     assert told is not None, "detect-secrets did not run"
     told.pop("generated_at", None)
     return json.dumps(told, indent=2) + "\n"
