@@ -120,6 +120,7 @@ class Typeform(Connector):
     def _walked(self, form: str, asked: Json, at: Json | None) -> Iterator[Page]:
         """One form from its newest response (or from below `at`) to its end; cursors are {form, before, top}."""
         guard, before, top = PageGuard(self.http.connection), (at or {}).get("before"), (at or {}).get("top")
+        seen = 0
         while True:
             params = {
                 "page_size": PAGE,
@@ -131,8 +132,8 @@ class Typeform(Connector):
             items = _items(answer)
             records = [_record(form, item) for item in items]
             top = top or (items[0].get("submitted_at") if items else None)
-            total = answer.json().get("total_items")
-            if not items or (len(items) < PAGE and not (isinstance(total, int) and total > len(items))):
+            total, seen = answer.json().get("total_items"), seen + len(items)
+            if not items or (len(items) < PAGE and not (isinstance(total, int) and total > seen)):
                 yield Page(records, {"top": top}, answer.sent_at, last=True)
                 return
             before = str(items[-1]["token"])

@@ -6,6 +6,8 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,10 +25,18 @@ from tests.conftest import ROOT
 HERE = Path(__file__).parent
 SYNCS = {"storm": "users", "second": "organizations"}
 """Two syncs with the same routes, so that two workers plan and write the same records; only the first one's stream tells of people."""
-_SETTINGS: dict[str, dict[str, object]] = {"pipedrive": {"requests_per_2s": 120, "daily_tokens": 10**9}}
+_SETTINGS: dict[str, dict[str, object]] = {"pipedrive": {"limits": {"short": 120, "daily": 10**9}}}
 STEWARDS = ("dictionary/entities", "mappings", "dedup/rules")
-if str(HERE / "systems") not in connectors.__path__:
-    connectors.__path__.append(str(HERE / "systems"))  # found by scanning, like every other
+
+
+@contextmanager
+def own_systems() -> Iterator[None]:
+    """The storms' own connectors are found by scanning, like every other, while this lasts."""
+    connectors.__path__.append(str(HERE / "systems"))
+    try:
+        yield
+    finally:
+        connectors.__path__.remove(str(HERE / "systems"))
 
 
 @dataclass(slots=True)

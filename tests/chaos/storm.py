@@ -16,7 +16,7 @@ from kernel.store import Store, sqlite_url
 from tests.chaos import looking, verdict
 from tests.chaos.pace import Pace
 from tests.chaos.people import People
-from tests.chaos.place import Place, build
+from tests.chaos.place import Place, build, own_systems
 from tests.chaos.vendors import Vendors
 from tests.simulation.points import OURS, POINTS
 
@@ -213,7 +213,7 @@ class Storm:
 
 def run(plan: Plan, keep: Path | None = None) -> Outcome:
     """Run one seed; `keep`: a folder for its home, which then stays."""
-    with tempfile.TemporaryDirectory(prefix="storm-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="storm-") as scratch, own_systems():
         storm = Storm(plan, keep or Path(scratch))
         try:
             return storm.run()

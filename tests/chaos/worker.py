@@ -29,7 +29,7 @@ from kernel.settings import Settings, load_connections
 from kernel.store import Store
 from kernel.store.tables import dead_letter, delivery, dirty
 from tests.chaos.pace import Pace
-from tests.chaos.place import SYNCS, Place
+from tests.chaos.place import SYNCS, Place, own_systems
 
 TIMEOUT = 0.5
 """Seconds (the wall's) until a request is given up; twenty of the storm's at its usual speed is less than any max_processing."""
@@ -130,8 +130,9 @@ class Work:
 def main() -> int:
     """Work."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
-    work = Work(Settings.from_environment())
-    work.calm() if "--calm" in sys.argv else work.storm()
+    with own_systems():
+        work = Work(Settings.from_environment())
+        work.calm() if "--calm" in sys.argv else work.storm()
     return 0
 
 

@@ -108,7 +108,7 @@ def _replaying(answers: list[Exchange]) -> Salesforce:
     names = {
         name for one in answers if isinstance(one.response, dict) for row in one.response["records"] for name in row
     }
-    fields = [{"name": name} for name in names if name not in ("attributes", "Profile")]
+    fields = [{"name": name, "type": "string"} for name in names if name not in ("attributes", "Profile")]
     pages = iter(answers)
 
     def answer(request: httpx.Request) -> httpx.Response:

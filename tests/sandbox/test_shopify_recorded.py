@@ -125,9 +125,18 @@ def recorded(name: str) -> list[Any]:
     return [exchange["response"] for exchange in json.loads(path.read_text())["exchanges"]]
 
 
+def _end_nested(told: Any) -> None:
+    """The recorder's own query did not ask nested lists for their `pageInfo`; ours always does."""
+    for inner in told.values() if isinstance(told, dict) else told if isinstance(told, list) else ():
+        if isinstance(inner, dict) and ("nodes" in inner or "edges" in inner):
+            inner.setdefault("pageInfo", {"hasNextPage": False})
+        _end_nested(inner)
+
+
 @pytest.mark.parametrize("name", ["nango_list-products", "nango_products"])
 def test_recorded_pages_read_as_records(name: str, replaying: Callable[..., Connector]) -> None:
     bodies = recorded(name)
+    _end_nested(bodies)
     held = bodies[0]["data"]["products"]
     nodes = held.get("nodes") or [edge["node"] for edge in held["edges"]]
     connector = replaying(*bodies)
