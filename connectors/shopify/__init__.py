@@ -8,6 +8,7 @@ and what a window must not hold is left out here. The lists say nothing of delet
 
 from __future__ import annotations
 
-from connectors.shopify.connector import Shopify, ShopifySettings
+from connectors.shopify.connector import Shopify
+from connectors.shopify.settings import ShopifySettings
 
 __all__ = ["Shopify", "ShopifySettings"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import email.utils
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 
@@ -12,12 +12,10 @@ from connectors.http import Answer
 from connectors.shopify import documents
 from connectors.shopify.documents import SHAPES, Shape
 from connectors.shopify.graph import Graph
+from connectors.shopify.settings import ShopifySettings
 from kernel.clock import SECOND, instant
 from kernel.errors import Stop, ThroughlineError
 from kernel.records import Check, FieldInfo, Json
-
-if TYPE_CHECKING:
-    from connectors.shopify.connector import ShopifySettings
 
 _TYPES: Mapping[str, str] = {
     **dict.fromkeys(("String", "HTML", "URL", "FormattedString", "StorefrontID"), "string"),

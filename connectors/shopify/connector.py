@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import Annotated, Any, ClassVar
-
-from pydantic import Field, SecretStr, model_validator
+from typing import Any, ClassVar
 
 from connectors.auth import HeaderAuth
-from connectors.base import Bulk, Connector, ConnectorSettings, Deletes, Resource, WriteClass, WriteSpec
+from connectors.base import Bulk, Connector, Deletes, Resource, WriteClass, WriteSpec
 from connectors.batches import refusing
 from connectors.http import Http, PageGuard
 from connectors.jobs import JobLost
@@ -19,6 +17,7 @@ from connectors.shopify.bulk import BulkRead
 from connectors.shopify.checking import check, define_key, fields_of
 from connectors.shopify.documents import SHAPES, Shape
 from connectors.shopify.graph import VERDICTS, Graph
+from connectors.shopify.settings import ShopifySettings
 from connectors.shopify.shaping import goes_on, nodes_of, record_of, records_of
 from connectors.shopify.writing import Writer
 from connectors.webhook import revealed
@@ -40,31 +39,6 @@ from kernel.records import (
 
 BULK = Bulk(threshold=10_000, batch_size=2_000)  # a shop counts no further; about as many lie in a piece of the file
 _LAG, _LOOKBACK = timedelta(seconds=60), timedelta(minutes=10)
-
-
-class ShopifySettings(ConnectorSettings):
-    """A custom app's token; scopes read_customers, write_customers, read_orders, read_all_orders, read_products, …"""
-
-    shop: str = ""  # "acme" or "acme.myshopify.com"
-    token: SecretStr
-    webhook_secrets: tuple[SecretStr, ...] = ()  # the app's client secret; while it rotates, the old one too
-    api_version: str = "2026-10"
-    base_url: str = ""  # instead of the shop's own address (a sandbox)
-    key_namespace: str = "throughline"  # the metafield definition of type `id` that holds our key
-    key_name: str = "ext_key"
-    page_size: int = 50
-    bulk_from: Annotated[int, Field(ge=1, le=10_000)] = 10_000  # objects from which a complete read is a bulk operation
-
-    @model_validator(mode="after")
-    def _reachable(self) -> ShopifySettings:
-        if not (self.shop or self.base_url):
-            raise ValueError("either shop or base_url is needed")
-        return self
-
-    @property
-    def domain(self) -> str:
-        """The shop's permanent domain; empty when only a base URL is known."""
-        return self.shop if "." in self.shop or not self.shop else f"{self.shop}.myshopify.com"
 
 
 def _resource(name: str, write: WriteSpec | None) -> Resource:
