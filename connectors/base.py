@@ -43,6 +43,11 @@ class WriteClass(StrEnum):
     SEARCH_FIRST = "D"  # nothing helps: look for our key after the settle time
     APPEND_ONLY = "E"  # at least once, said so
 
+    @property
+    def asks(self) -> bool:
+        """What became of a lost answer is settled by asking; class B does so where its keys prove nothing (any more)."""
+        return self in (WriteClass.IDEMPOTENCY_KEY, WriteClass.CONFLICT, WriteClass.SEARCH_FIRST)
+
 
 class Deletes(StrEnum):
     """How a stream learns that an object is gone."""

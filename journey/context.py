@@ -110,6 +110,11 @@ class Context:
             raise BadSetting(f"{connector.system} ({connection}) has no resource '{resource}'; it has: {names}")
         return found
 
+    def asks(self, connection: str, resource: str) -> bool:
+        """Whether what became of a lost write there is found out by asking."""
+        spec = self.declared(connection, resource).write
+        return spec is not None and spec.write_class.asks
+
 
 def parse_stream(text: str) -> Stream:
     """`connection.resource` as a stream."""

@@ -109,4 +109,4 @@ def _carry_out(conn: Connection, ctx: Context, question: Question, answer: Answe
         return holding.discard(conn, question.id, ctx.run_id, told)
     if question.kind == Kind.WRITES_TO_TARGET:
         pace.forget(conn, connection, resource)
-    return holding.free(conn, question.id, ctx.store.clock.now())
+    return holding.free(conn, question.id, ctx.store.clock.now(), asks=ctx.asks(connection, resource))

@@ -6,7 +6,6 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from connectors.base import WriteClass
 from dead_letter.parking import Letter
 from journey import echo
 from journey.context import Context
@@ -20,7 +19,6 @@ from kernel.records import Action
 from kernel.store.tables import target_state
 from mappings import TargetPart
 
-_LOOKS = (WriteClass.IDEMPOTENCY_KEY, WriteClass.CONFLICT, WriteClass.SEARCH_FIRST)
 _ACTIONS = {"archive": Action.ARCHIVE, "clear": Action.CLEAR, "delete": Action.DELETE}
 
 
@@ -189,7 +187,7 @@ class Comparison:
         action = Action.UPSERT if fields or fresh else Action.ASSOCIATE
         plan = self._plan(row, mark, binding_id, action, fields, changed, origins, held, basis)
         plan.wait_on = wait_on
-        plan.doubted = unsettled.doubted and not unsettled.open and self.spec.write_class in _LOOKS
+        plan.doubted = unsettled.doubted and not unsettled.open and self.spec.write_class.asks
         if not fresh:
             self.changed.append(binding_id)
         self._unless_refused(plan)

@@ -163,7 +163,8 @@ class Gates:
             self._withdraw(conn, question, "nothing waits for it any more")
         elif route is not None and self._is_little(conn, question, route, len(keys)):
             if self._withdraw(conn, question, "what is left is no more than the limit"):
-                holding.free(conn, question.id, self.ctx.store.clock.now(), marked=False)
+                asks = self.ctx.asks(route.connection, route.resource)
+                holding.free(conn, question.id, self.ctx.store.clock.now(), asks=asks, marked=False)
         elif question.state == Answer.GATHERING:
             question.state, question.fingerprint, question.facts = Answer.ASKED, mark, facts
             approvals.restate(conn, question)

@@ -50,7 +50,7 @@ class Shard:
     @property
     def ever_asks(self) -> bool:
         """Class B does so where its keys prove nothing."""
-        return self.spec.write_class in (WriteClass.IDEMPOTENCY_KEY, WriteClass.CONFLICT, WriteClass.SEARCH_FIRST)
+        return self.spec.write_class.asks
 
     def asks(self, attempts: int, planned_at: int, now: int) -> bool:
         """Whether only the vendor can tell what became of a lost answer. Class B: where its key can prove nothing (any more)."""

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, case, exists, func, select, update
 
 from kernel.ids import content_hash
-from kernel.ledger.states import State
+from kernel.ledger.states import UNANSWERED, State
 from kernel.records import Action
 from kernel.store import bulk
 from kernel.store.tables import binding, delivery, golden
@@ -99,9 +99,18 @@ def hand_over(conn: Connection, gate: str, other: str) -> None:
     conn.execute(update(delivery).where(delivery.c.gate == gate, delivery.c.state == State.HELD).values(gate=other))
 
 
-def free(conn: Connection, gate: str, now: int, marked: bool = True) -> int:
-    """Let what a gate holds be sent; how many. `marked`: a person released it, so it is not counted again."""
-    first = case((delivery.c.wait_on.is_(None), State.PLANNED), else_=State.WAITING)
+def free(conn: Connection, gate: str, now: int, *, asks: bool, marked: bool = True) -> int:
+    """Let what a gate holds be sent; how many. `marked`: a person released it, so it is not counted again.
+
+    `asks`: a lost answer is settled by asking. Then what stood behind one that was given up unanswered looks first, too.
+    """
+    lost = delivery.alias()
+    nowhere = exists().where(binding.c.id == delivery.c.binding_id, binding.c.vendor_id.is_(None))
+    given_up = exists().where(
+        lost.c.binding_id == delivery.c.binding_id, lost.c.state == State.DEAD, lost.c.cause == UNANSWERED
+    )
+    usual = case((delivery.c.wait_on.is_(None), State.PLANNED), else_=State.WAITING)
+    first = case((nowhere & given_up, State.UNKNOWN), else_=usual) if asks else usual
     change = {"state": first, "not_before": now} | ({} if marked else {"gate": None})
     where = (delivery.c.gate == gate, delivery.c.state == State.HELD)
     return conn.execute(update(delivery).where(*where).values(change)).rowcount

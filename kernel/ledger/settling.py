@@ -11,12 +11,9 @@ from sqlalchemy import Connection
 from kernel.errors import Broken
 from kernel.ids import object_id
 from kernel.ledger.claims import Claimed, has_next
-from kernel.ledger.states import FOLLOWS, State
+from kernel.ledger.states import FOLLOWS, UNANSWERED, State
 from kernel.store import Store, bulk
 from kernel.store.tables import attempt, binding, delivery, target_state
-
-UNANSWERED = "unknown_outcome"
-"""The cause of a delivery that was given up without an answer: it may be there."""
 
 
 @dataclass(slots=True)

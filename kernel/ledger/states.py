@@ -42,6 +42,9 @@ NEXT = (State.PLANNED, State.WAITING, State.HELD)
 PENDING = OPEN + NEXT + (State.CONFLICT,)
 ENDED = (State.APPLIED, State.NO_OP, State.SUPERSEDED, State.DEAD)
 
+UNANSWERED = "unknown_outcome"
+"""The cause of a delivery that was given up without an answer: it may be there."""
+
 FOLLOWS: dict[State, tuple[State, ...]] = {
     # UNKNOWN: what stood before it was given up unanswered
     State.PLANNED: (
@@ -54,7 +57,7 @@ FOLLOWS: dict[State, tuple[State, ...]] = {
         State.DEAD,
     ),
     State.WAITING: (State.PLANNED, State.HELD, State.UNKNOWN, State.SUPERSEDED, State.DEAD),
-    State.HELD: (State.PLANNED, State.WAITING, State.SUPERSEDED, State.DEAD),
+    State.HELD: (State.PLANNED, State.WAITING, State.UNKNOWN, State.SUPERSEDED, State.DEAD),
     State.INFLIGHT: (
         State.APPLIED,
         State.NO_OP,

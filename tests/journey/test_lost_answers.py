@@ -11,9 +11,11 @@ from connectors.base import WriteClass
 from dead_letter import deciding, inspecting
 from journey.counts import Counts
 from journey.dirty import mark_rows
+from journey.interventions import approving
 from journey.interventions.replay import replay_letters
+from journey.limits import Limit, Limits
 from journey.outbound import delivering
-from kernel import failpoints
+from kernel import approvals, failpoints
 from kernel.clock import SECOND
 from kernel.errors import Park, Retry, Stop, Unknown
 from kernel.records import WriteItem
@@ -194,6 +196,35 @@ def test_the_version_after_one_that_was_never_answered_looks_first(world: World)
     _pass(world)
     world.run()
     assert _person(world)["lastname"] == "Baker"
+
+
+def test_a_version_held_behind_one_that_was_never_answered_looks_first(world: World) -> None:
+    _target(world, WriteClass.SEARCH_FIRST)
+    find = world.crm.find
+
+    def blind(resource: str, ext_keys: Sequence[str]) -> dict[str, list[object]]:
+        raise Retry("the search is down")
+
+    world.crm.after_write = _in_turn(Unknown("reset"))
+    world.crm.find = blind  # type: ignore[method-assign, assignment]
+    _ann(world)
+    world.run()
+    everything = Limits(hour=Limit(0, 0.0))
+    world.routes = [route("contact", "crm.contacts", limits=everything)]
+    _ann(world, last="Baker")
+    for _ in range(3):
+        world.run()
+        _pass(world, hours=20)
+    assert world.states() == {"DEAD": 1, "HELD": 1}
+    world.crm.find = find  # type: ignore[method-assign]
+    with world.store.read() as conn:
+        (question,) = approvals.open_questions(conn)
+    approving.release(world.context(), question.id, "eva", "looked at it")
+    for _ in range(2):
+        world.run()
+        _pass(world)
+    assert _person(world)["lastname"] == "Baker"
+    assert len(world.crm.all("contacts")) == 1
 
 
 @pytest.mark.parametrize("write_class", [WriteClass.UPSERT, WriteClass.IDEMPOTENCY_KEY, WriteClass.SEARCH_FIRST])

@@ -275,11 +275,18 @@ MUTANTS = (
         "journey/outbound/comparing.py",
         [
             (
-                "plan.doubted = unsettled.doubted and not unsettled.open and self.spec.write_class in _LOOKS",
+                "plan.doubted = unsettled.doubted and not unsettled.open and self.spec.write_class.asks",
                 "plan.doubted = False",
             )
         ],
         _test("tests/journey/test_lost_answers.py", "-k", "sqlite and version_after_one"),
+    ),
+    Mutant(
+        "G8",
+        "what a person releases is sent without asking, although it stood behind a create that nobody answered",
+        "kernel/ledger/holding.py",
+        [("else_=usual) if asks else usual", "else_=usual) if False else usual")],
+        _test("tests/journey/test_lost_answers.py", "-k", "sqlite and held_behind"),
     ),
     Mutant(
         "K5",
@@ -360,5 +367,5 @@ MUTANTS = (
         _test("tests/journey/test_rings.py", "-k", "one_edit"),
     ),
 )
-"""G1 to G7 are defects of the gates, the leases and the rings."""
+"""G1 to G8 are defects of the gates, the leases and the rings."""
 BY_NAME = {mutant.name: mutant for mutant in MUTANTS}
