@@ -155,8 +155,7 @@ def _sqlite_engine(url: str) -> Engine:
         raw.execute("PRAGMA page_size=8192")  # of a new file: records of about a kilobyte fill these better
         raw.execute("PRAGMA journal_mode=WAL")
         raw.execute("PRAGMA synchronous=FULL")
-        raw.execute("PRAGMA cache_size=-32000")
-        raw.execute("PRAGMA temp_store=MEMORY")
+        raw.execute("PRAGMA cache_size=-20000")  # a process keeps two connections
         raw.execute("PRAGMA wal_autocheckpoint=8000")  # 64 MB: pages that batch after batch changes are copied once
 
     @event.listens_for(engine, "begin")
