@@ -27,6 +27,9 @@ class Decided:
     already: bool = False
 
 
+_HELD = (Kind.REMOVALS, Kind.CHANGES, Kind.WRITES_TO_TARGET, Kind.WRITES_TO_RECORD)
+
+
 def release(ctx: Context, name: str, by: str, why: str) -> Decided:
     """Let exactly the set that was shown be sent. BadSetting where it changed since, or was decided otherwise."""
     return _answer(ctx, name, Answer.RELEASED, by, why)
@@ -56,6 +59,10 @@ def _answer(ctx: Context, name: str, answer: Answer, by: str, why: str) -> Decid
 
 def _write(ctx: Context, question_id: str, answer: Answer, by: str, why: str) -> Decided:
     store = ctx.store
+    with store.read() as conn:
+        about = approvals.find(conn, question_id)
+    # before the transaction: a connection that is opened is written down in one of its own
+    asks = about.kind in _HELD and ctx.asks(str(about.connection), str(about.resource))
 
     def work(conn: Connection) -> tuple[Question, int]:
         question = approvals.find(conn, question_id)
@@ -66,7 +73,7 @@ def _write(ctx: Context, question_id: str, answer: Answer, by: str, why: str) ->
             return _restated(conn, store, question, len(keys)), -1
         if not approvals.decide(conn, store, question, answer, by, why):
             raise Raced("somebody else decided it at this moment", cause="raced")
-        done = _carry_out(conn, ctx, question, answer, f"refused by {by}: {why}")
+        done = _carry_out(conn, ctx, question, answer, f"refused by {by}: {why}", asks=asks)
         if done != len(keys):
             raise Raced("what waits changed at this moment", cause="raced")
         facts = {"kind": question.kind, "deliveries": done, "fingerprint": question.fingerprint}
@@ -100,7 +107,7 @@ def _restated(conn: Connection, store: Store, question: Question, waiting: int) 
     return approvals.ask(conn, store, newer)
 
 
-def _carry_out(conn: Connection, ctx: Context, question: Question, answer: Answer, told: str) -> int:
+def _carry_out(conn: Connection, ctx: Context, question: Question, answer: Answer, told: str, *, asks: bool) -> int:
     connection, resource = str(question.connection), str(question.resource)
     if question.kind == Kind.SHRUNKEN_READ:
         checkpoints.accept(conn, Stream(connection, resource), int(question.facts["read"]))
@@ -109,4 +116,4 @@ def _carry_out(conn: Connection, ctx: Context, question: Question, answer: Answe
         return holding.discard(conn, question.id, ctx.run_id, told)
     if question.kind == Kind.WRITES_TO_TARGET:
         pace.forget(conn, connection, resource)
-    return holding.free(conn, question.id, ctx.store.clock.now(), asks=ctx.asks(connection, resource))
+    return holding.free(conn, question.id, ctx.store.clock.now(), asks=asks)

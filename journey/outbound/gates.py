@@ -58,6 +58,7 @@ class Gates:
         self.ctx, self.sync = ctx, sync
         self._tallies: dict[Stream, _Tally] = {}
         self._bound: dict[Stream, int] = {}
+        self._asking: dict[Stream, bool] = {}  # whether what a lost write became is asked for
         with ctx.store.read() as conn:
             self._open = {_key_of(question): question for question in self._concerning(conn)}
             self._shrunken = self._shrunken_reads(conn)
@@ -107,6 +108,8 @@ class Gates:
         if not self._open:
             return
         store = self.ctx.store
+        # before the transaction: a connection that is opened is written down in one of its own
+        self._asking = {target: self.ctx.asks(target.connection, target.resource) for target in self.sync.targets}
 
         def work(conn: Connection) -> None:
             self._shrunken = self._shrunken_reads(conn)
@@ -163,7 +166,7 @@ class Gates:
             self._withdraw(conn, question, "nothing waits for it any more")
         elif route is not None and self._is_little(conn, question, route, len(keys)):
             if self._withdraw(conn, question, "what is left is no more than the limit"):
-                asks = self.ctx.asks(route.connection, route.resource)
+                asks = self._asking[_target(route)]
                 holding.free(conn, question.id, self.ctx.store.clock.now(), asks=asks, marked=False)
         elif question.state == Answer.GATHERING:
             question.state, question.fingerprint, question.facts = Answer.ASKED, mark, facts
