@@ -98,9 +98,9 @@ $(BENCH_READY): benchmarks/requirements.lock | $(READY)
 
 lock: ## resolve pyproject.toml anew into requirements.lock (needs uv)
 	$(UV) pip compile pyproject.toml --all-extras --universal --upgrade --generate-hashes \
-	  --no-emit-index-url --no-annotate --no-header --quiet --output-file requirements.lock
+	  --no-annotate --no-header --quiet --output-file requirements.lock
 	$(UV) pip compile benchmarks/requirements.in --universal --upgrade --generate-hashes \
-	  --no-emit-index-url --no-annotate --no-header --quiet --output-file benchmarks/requirements.lock
+	  --no-annotate --no-header --quiet --output-file benchmarks/requirements.lock
 
 clean: ## remove .venv and caches; data (.throughline) stays
 	rm -rf $(VENV) $(BENCH_VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

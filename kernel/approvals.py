@@ -31,6 +31,10 @@ class Kind(StrEnum):
     PAUSE = "pause"  # a person stopped a sync, a connection or a target
 
 
+HOLDING = (Kind.REMOVALS, Kind.CHANGES, Kind.WRITES_TO_TARGET, Kind.WRITES_TO_RECORD)
+"""The kinds of question whose deliveries are HELD until somebody answers."""
+
+
 class Answer(StrEnum):
     """Where a question stands."""
 

@@ -27,9 +27,6 @@ class Decided:
     already: bool = False
 
 
-_HELD = (Kind.REMOVALS, Kind.CHANGES, Kind.WRITES_TO_TARGET, Kind.WRITES_TO_RECORD)
-
-
 def release(ctx: Context, name: str, by: str, why: str) -> Decided:
     """Let exactly the set that was shown be sent. BadSetting where it changed since, or was decided otherwise."""
     return _answer(ctx, name, Answer.RELEASED, by, why)
@@ -52,17 +49,15 @@ def _answer(ctx: Context, name: str, answer: Answer, by: str, why: str) -> Decid
     if question.state == answer:
         return Decided(question, already=True)
     if answer is Answer.RELEASED:
-        return again_on_race(ctx.store.clock, "approval", lambda: _write(ctx, question.id, answer, by, why))
+        # before the transaction: a connection that is opened is written down in one of its own
+        asks = question.kind in approvals.HOLDING and ctx.asks(str(question.connection), str(question.resource))
+        return again_on_race(ctx.store.clock, "approval", lambda: _write(ctx, question.id, answer, by, why, asks=asks))
     with runs.recorded(ctx, "approval", None):  # it settles deliveries: a run answers for the sums
         return again_on_race(ctx.store.clock, "approval", lambda: _write(ctx, question.id, answer, by, why))
 
 
-def _write(ctx: Context, question_id: str, answer: Answer, by: str, why: str) -> Decided:
+def _write(ctx: Context, question_id: str, answer: Answer, by: str, why: str, *, asks: bool = False) -> Decided:
     store = ctx.store
-    with store.read() as conn:
-        about = approvals.find(conn, question_id)
-    # before the transaction: a connection that is opened is written down in one of its own
-    asks = about.kind in _HELD and ctx.asks(str(about.connection), str(about.resource))
 
     def work(conn: Connection) -> tuple[Question, int]:
         question = approvals.find(conn, question_id)

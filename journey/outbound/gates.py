@@ -21,7 +21,6 @@ from kernel.ids import new_id
 from kernel.ledger import holding, pace
 from kernel.ledger.holding import Group
 
-_KINDS = (Kind.REMOVALS, Kind.CHANGES, Kind.WRITES_TO_TARGET, Kind.WRITES_TO_RECORD)
 _NOTHING = Limit(0, 0.0)
 Key = tuple[str, str | None, str, str]  # kind, sync, connection, resource
 
@@ -231,7 +230,7 @@ class Gates:
         targets = {str(target) for target in self.sync.targets}
         return [
             question
-            for question in approvals.open_questions(conn, *_KINDS, locked=locked)
+            for question in approvals.open_questions(conn, *approvals.HOLDING, locked=locked)
             if question.sync == self.sync.name or (question.sync is None and question.place in targets)
         ]
 
