@@ -8,18 +8,23 @@ A connector is class attributes and a few verbs; everything that repeats (HTTP, 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
+from functools import partial
 from typing import Annotated, Any, ClassVar
 from zoneinfo import available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from connectors.batches import refusing
 from connectors.budget import Limit as Limit
 from connectors.http import Http
-from kernel.errors import BadSetting, Stop, ThroughlineError
+from connectors.proofs import Keyring
+from connectors.signatures import Opened, admit
+from connectors.webhook import revealed
+from kernel.errors import BadSetting, Stop
 from kernel.records import (
     Action,
     Check,
@@ -101,6 +106,11 @@ class Resource:
     backfill: bool = False  # `read(…, window=)` can be bounded in time
     bulk: Bulk | None = None  # how complete reads and backfills of large streams come
     page: int = 100  # records that one request of a read brings, as a rule: for forecasts
+
+
+def named(**resources: Resource) -> dict[str, Resource]:
+    """Resources under their names, which need not be written twice: `named(users=Resource("", …))`."""
+    return {name: replace(one, name=name) for name, one in resources.items()}
 
 
 _Bytes = Annotated[int, Field(ge=1024, le=5 * 1024 * 1024)]
@@ -206,8 +216,15 @@ class Connector(ABC):
         raise Stop(f"{self.system} cannot fetch {resource} by id")
 
     def write(self, resource: str, batch: Sequence[WriteItem]) -> list[WriteOutcome]:
-        """Send a batch of one action kind; at most `batch_size` items, no ext_key twice."""
-        raise Stop(f"{self.system} cannot write {resource}")
+        """Write a batch of one action kind; at most `batch_size` items, no ext_key twice. Read-only fields are refused."""
+        spec = self.declared(resource).write
+        if spec is None:
+            raise Stop(f"{self.system} cannot write {resource}", cause="not_writable")
+        return refusing(spec.read_only, batch, partial(self.send, resource))
+
+    def send(self, resource: str, items: Sequence[WriteItem]) -> list[WriteOutcome]:
+        """What `write` does once it is known that the resource is written, and no item names a read-only field."""
+        raise Stop(f"{self.system} cannot write {resource}", cause="not_writable")
 
     def find(self, resource: str, ext_keys: Sequence[str]) -> dict[str, list[SourceRecord]]:
         """By our key, from the most consistent read the vendor has: what is there, for reconcile."""
@@ -221,22 +238,11 @@ class Connector(ABC):
         """Verify and open one webhook. Raises Park(cause='bad_signature') only for a proven bad signature."""
         raise Stop(f"{self.system} receives no webhooks")
 
+    def opened(self, request: WebhookRequest, setting: str = "webhook_secret") -> Opened:
+        """A webhook proven by the system's row of `connectors.signatures`; `setting` holds the secrets."""
+        keys = Keyring(revealed(getattr(self.settings, setting), self.http.connection, setting))
+        return admit(self.system, request, keys, request.received_at or self.http.clock.now())
+
     def close(self) -> None:
         """Release sockets."""
         self.http.close()
-
-
-def looked(name: str, call: Callable[[], object], fix: str) -> Check:
-    """One look of `check`: whatever `call` raises is told, with what to do about it."""
-    try:
-        call()
-    except ThroughlineError as error:
-        return Check(name, False, str(error), fix)
-    return Check(name, True)
-
-
-def flag(told: Any) -> bool:
-    """A vendor's yes or no; nothing is no. Raises TypeError for what is neither: it must never read as "deleted"."""
-    if told is None or isinstance(told, bool):
-        return bool(told)
-    raise TypeError("neither yes nor no")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -11,7 +11,7 @@ import orjson
 
 from connectors.http import Answer, Http
 from kernel.errors import Park, Retry, Stop, ThroughlineError, Unknown
-from kernel.records import WriteItem, WriteOutcome
+from kernel.records import SourceRecord, WriteItem, WriteOutcome
 
 Indexed = list[tuple[int, WriteItem]]
 """Items with their place in the batch."""
@@ -65,6 +65,16 @@ def one_by_one(batch: Sequence[WriteItem], send: Callable[[WriteItem], WriteOutc
                 rest = Retry(f"not sent: {error.message}", cause=error.cause) if isinstance(error, Stop) else error
                 return outcomes + [failed(rest) for _ in batch[len(outcomes) :]]
     return outcomes
+
+
+def applied(answer: Answer, record: SourceRecord, *, created: bool | None) -> WriteOutcome:
+    """The outcome of an item that was applied, `record` being what the answer showed of it."""
+    return WriteOutcome(record.id, record, created, None, answer.status, answer.request_id)
+
+
+def ids_of(found: Mapping[str, Sequence[SourceRecord]]) -> dict[str, str]:
+    """Our keys and the vendor's ids, of what `find` found."""
+    return {key: records[0].id for key, records in found.items() if records}
 
 
 def failed(error: ThroughlineError) -> WriteOutcome:
@@ -122,6 +132,48 @@ class Outcomes:
         """Set an error as the outcome of these items."""
         for index, _ in items:
             self.settle(index, WriteOutcome(error=error, status=error.status, request_id=error.request_id))
+
+    def again(self, items: Indexed, send: Callable[[Indexed], None]) -> None:
+        """Send some items once more, if there are any; an error is their outcome."""
+        try:
+            if items:
+                send(items)
+        except ThroughlineError as error:
+            self.fail(items, error)
+
+    def named(self, items: Indexed, ids: Callable[[Sequence[str]], Mapping[str, str]]) -> Indexed:
+        """The items with the vendor's id, which `ids` finds by our keys where it is not known; what is not there is parked."""
+        unknown = [item.ext_key for _, item in items if not item.vendor_id]
+        found, there = ids(unknown) if unknown else {}, Indexed()
+        for place, item in items:
+            if id := item.vendor_id or found.get(item.ext_key):
+                there.append((place, replace(item, vendor_id=id)))
+            else:
+                missing = Park("nothing carries our key", cause="not_found", trace_id=item.trace_id)
+                self.fail([(place, item)], missing)
+        return there
+
+    def taken(self, look: Callable[[WriteItem], SourceRecord | None]) -> Indexed:
+        """The creates that met a conflict, as changes of what `look` finds for them; None: it is not ours to change.
+
+        What two of them find goes to the first; the other stays refused.
+        """
+        ours, claimed = Indexed(), set[str]()
+        for place, item in self.met("conflict"):
+            try:
+                hit = look(item) if item.vendor_id is None else None
+            except ThroughlineError as error:
+                self.fail([(place, item)], error)
+                continue
+            if hit is not None and hit.id not in claimed:
+                claimed.add(hit.id)
+                ours.append((place, replace(item, vendor_id=hit.id)))
+        return ours
+
+    def met(self, cause: str) -> Indexed:
+        """The items whose outcome so far is an error of this cause."""
+        known = ((place, item, self._known.get(place)) for place, item in self.items)
+        return [(place, item) for place, item, told in known if told and told.error and told.error.cause == cause]
 
     def get(self, index: int) -> WriteOutcome | None:
         """The outcome of the item at a place, when it is known."""

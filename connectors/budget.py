@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from kernel.clock import Clock
@@ -41,3 +42,29 @@ class Windows(Purse):
 
     def __init__(self, limits: Sequence[Limit], clock: Clock) -> None:
         super().__init__(MemoryTill(limits, clock), limits)
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A header that tells how much of a limit is left; `most` is the header with the whole of it, where there is one."""
+
+    limit: str
+    header: str
+    most: str = ""
+    cost: int = 1  # of the header's units, what one of the limit's calls takes
+
+
+def left_in(*rows: Left) -> Callable[[Mapping[str, str]], list[Told]]:
+    """A reader of what the headers of any answer say is left. A header that is no number tells nothing."""
+
+    def left(headers: Mapping[str, str]) -> list[Told]:
+        found = []
+        for row in rows:
+            now, whole = headers.get(row.header, ""), headers.get(row.most, "")
+            if now.isdigit():
+                found.append(
+                    Told(row.limit, int(now) // row.cost, most=int(whole) // row.cost if whole.isdigit() else None)
+                )
+        return found
+
+    return left

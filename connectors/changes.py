@@ -13,10 +13,33 @@ from typing import Any
 
 from connectors.http import Http
 from connectors.paging import Paging
+from kernel.clock import SECOND, iso
 from kernel.records import Cursor, Json, Page, SourceRecord
 
 Asking = Callable[[int | None, int | None], Mapping[str, Any]]
 """(from, to) as the vendor's parameters; None: no bound."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """The usual `Asking`: two parameters in whole seconds, as ISO 8601. What is asked is never less than the stretch.
+
+    `after`: the vendor's lower bound is exclusive, so the second before is named. `zone` ends each time; empty where a time
+    must come without. `also`: what is sent along with a bound.
+    """
+
+    since: str
+    until: str
+    after: bool = False
+    zone: str = "Z"
+    also: Mapping[str, Any] = field(default_factory=dict)
+
+    def __call__(self, start: int | None, end: int | None) -> Json:
+        """The parameters for what changed from `start` on, and before `end`."""
+        first = start and start - (SECOND if self.after else 0)
+        bounds = {self.since: first, self.until: end and end + SECOND - 1}
+        told = {name: iso(when - when % SECOND).removesuffix("Z") + self.zone for name, when in bounds.items() if when}
+        return {**told, **self.also} if told else {}
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from connectors.dotted import at
 from connectors.http import Answer, Http, PageGuard
 from kernel.records import Json
 
@@ -15,7 +16,7 @@ class Paging:
     """One style. `asks` is the parameter that names the next page, `size` the one for its length and the most it may be.
 
     The next page is told in the body (`told`, a dotted path: cursors, offsets), or pages are numbered from 1 up to the
-    number in a header (`total`). `items` is the dotted path of the objects; empty: the body is the list. `always`: the
+    number in a header (`total`), or until one is not full (`numbered`). `items` is the dotted path of the objects; empty: the body is the list. `always`: the
     last page says that it is the last (null), so an answer that says nothing is no end.
     """
 
@@ -25,6 +26,11 @@ class Paging:
     total: str = ""
     items: str = ""
     always: bool = False
+    numbered: bool = False
+
+    def asking(self, most: int) -> Json:
+        """The parameter that asks for a page of so many objects."""
+        return {self.size[0]: most}
 
     def pages(
         self, http: Http, path: str, params: Mapping[str, Any], token: Any = None
@@ -32,18 +38,22 @@ class Paging:
         """(objects, token of the next page or None, answer), from `token` on. An answer without a list is retried."""
         guard = PageGuard(http.connection)
         while True:
-            asked = {**params, self.size[0]: self.size[1], **({} if token is None else {self.asks: token})}
-            answer = http.get(path, params=asked)
+            answer = http.get(path, params={**params, **self._place(token)})
             items = at(answer.json(), self.items)
             if not isinstance(items, list):
                 raise answer.unreadable("the answer holds no list")
-            token = self._next(answer, token)
+            token = self._next(answer, token, len(items))
             yield items, token, answer
             if token is None:
                 return
             guard.advance(token)
 
-    def _next(self, answer: Answer, token: Any) -> Any:
+    def _place(self, token: Any) -> Json:
+        return {self.size[0]: self.size[1], **({} if token is None else {self.asks: token})}
+
+    def _next(self, answer: Answer, token: Any, many: int) -> Any:
+        if self.numbered:
+            return int(token or 1) + 1 if many >= self.size[1] else None
         if not self.total:
             around, _, name = self.told.rpartition(".")
             holder = at(answer.json(), around)
@@ -88,6 +98,35 @@ class ById(Paging):
                 return
 
 
+@dataclass(frozen=True, slots=True)
+class Below(Paging):
+    """A list from its newest object down, each page below the last object of the one before.
+
+    `told` is the path of an object's token. A page that is not full is the last, unless the count of all (`total`, a path
+    of the body) says that more were to come.
+    """
+
+    def pages(
+        self, http: Http, path: str, params: Mapping[str, Any], token: Any = None
+    ) -> Iterator[tuple[list[Json], Any, Answer]]:
+        """(objects, token, answer) as `Paging` does."""
+        guard, seen = PageGuard(http.connection), 0
+        while True:
+            answer = http.get(path, params={**params, **self._place(token)})
+            items, total = at(answer.json(), self.items), at(answer.json(), self.total)
+            if not isinstance(items, list):
+                raise answer.unreadable("the answer holds no list")
+            seen += len(items)
+            more = len(items) >= self.size[1] or (isinstance(total, int) and total > seen)
+            token = at(items[-1], self.told) if items and more else None
+            if items and more and token is None:
+                raise answer.unreadable("the answer does not say where the list goes on")
+            yield items, token, answer
+            if token is None:
+                return
+            guard.advance(token)
+
+
 _OVERLAP = 10
 """Objects two pages share: so many may be deleted between two requests before we have to go back."""
 
@@ -95,10 +134,3 @@ _OVERLAP = 10
 def _id(one: Json) -> int:
     id = one.get("id")
     return id if isinstance(id, int) else int(id) if isinstance(id, str) and id.isdecimal() else 0
-
-
-def at(body: Any, path: str) -> Any:
-    """What stands at a dotted path of a body; None when nothing does. An empty path is the body."""
-    for step in path.split(".") if path else ():
-        body = body.get(step) if isinstance(body, dict) else None
-    return body

@@ -8,7 +8,7 @@ in docs/reference/webhooks.md.
 from __future__ import annotations
 
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ from connectors.proofs import Hmac, Keyring, Proof, Shared, Twilio, standard_key
 from connectors.tokens import SignedToken
 from connectors.webhook import payload
 from kernel.errors import BadSetting, Park
-from kernel.records import WebhookRequest
+from kernel.records import Delivered, WebhookRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,11 @@ class Opened:
     told: Any = None
     dedupe_key: str = ""
     answer: Answer | None = None
+
+    def naming(self, objects: Iterable[tuple[str | None, Any]]) -> Delivered:
+        """As (resource, id) of objects to read again, each once; those without an id, or of no resource of ours, are left out."""
+        hints = dict.fromkeys((resource, str(id)) for resource, id in objects if resource and id)
+        return Delivered(hints=list(hints), dedupe_key=self.dedupe_key, answer=self.answer)
 
 
 VENDORS: Mapping[str, Vendor] = {

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 
 from connectors.budget import Told
+from connectors.dotted import at
 from connectors.retry import retry_after
 from kernel.clock import SECOND
 from kernel.errors import Fate, Park, Reauthenticate, Retry, RetryAt, Stop, ThroughlineError, Unknown
@@ -60,6 +61,11 @@ STATUSES: Mapping[int, Verdict] = {
 def no_codes(body: Any) -> Iterable[str]:
     """A vendor without body codes."""
     return ()
+
+
+def codes_at(*paths: str) -> Callable[[Any], Iterable[str]]:
+    """A vendor whose codes stand at these dotted paths of an error body, the most telling first."""
+    return lambda body: [code for path in paths if (code := at(body, path))]
 
 
 def no_header_codes(headers: httpx.Headers) -> Iterable[str]:

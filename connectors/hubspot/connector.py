@@ -6,30 +6,31 @@ Sources of its facts: HubSpot's OpenAPI and usage guidelines. The unique propert
 
 from __future__ import annotations
 
-import email.utils
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar, cast
 
-from connectors.auth import BearerAuth, Token, TokenAuth
+from connectors.apps import refreshing
+from connectors.auth import Auth, BearerAuth
 from connectors.base import Connector, Resource
-from connectors.batches import refusing
 from connectors.budget import Kind, Limit
 from connectors.http import Answer, Http, PageGuard
 from connectors.hubspot.api import Crm
 from connectors.hubspot.reading import Reader
-from connectors.hubspot.schema import BATCH, PROPERTIES, READ_ONLY, REQUIRED, RESOURCES, VERDICTS, source_record
+from connectors.hubspot.schema import BATCH, PROPERTIES, REQUIRED, RESOURCES, VERDICTS, source_record
 from connectors.hubspot.settings import Settings
 from connectors.hubspot.webhook import delivered
 from connectors.hubspot.writing import Writer
-from connectors.oauth import renewed
+from connectors.looks import clock, first_look
+from connectors.shapes import as_asked, parts
 from connectors.webhook import revealed
-from kernel.clock import SECOND, instant
-from kernel.errors import Retry, Stop, ThroughlineError
+from kernel.errors import ThroughlineError
 from kernel.records import (
     Check,
     Cursor,
     Delivered,
     FieldInfo,
+    Json,
     Page,
     SourceRecord,
     WebhookRequest,
@@ -45,7 +46,6 @@ _TYPES = {
     "datetime": "datetime",
     "json": "json",
 }
-_SKEW = 120  # seconds our clock may differ from the vendor's before `check` complains
 
 
 class HubSpot(Connector):
@@ -81,21 +81,20 @@ class HubSpot(Connector):
     def build_http(cls, settings: Any, **options: Any) -> Http:
         """The account's Http: private-app token, or an OAuth token renewed half an hour at a time."""
         chosen = cast(Settings, settings)
-        auth: BearerAuth | TokenAuth
+        told: Json = {"verdicts": VERDICTS, **options}
+        auth: Auth = refreshing(chosen, chosen.base_url, "/oauth/v1/token", lasts=1800, **told)
         if chosen.access_token:
             auth = BearerAuth(chosen.access_token)
-        else:
-            auth = TokenAuth(lambda: _renewed(chosen, options), clock=options.get("clock"))
-        return Http(base_url=chosen.base_url, auth=auth, verdicts=VERDICTS, **options)
+        return Http(base_url=chosen.base_url, auth=auth, **told)
 
     def check(self) -> list[Check]:
         """Credential, clock, and per object type: readable, and our key there and unique."""
-        account = self._probe("account", lambda: self.http.get("/account-info/v3/details"))
-        if not isinstance(account, Answer):
-            return [account]
-        told = account.json()
-        detail = f"portal {told.get('portalId')}, {told.get('companyCurrency')}, {told.get('timeZone')}, CRM API v3"
-        return [Check("account", True, detail), self._clock_check(account), *map(self._check_resource, PROPERTIES)]
+        account, fix = partial(self.http.get, "/account-info/v3/details"), "give the connection a valid token"
+
+        def further(answer: Answer) -> list[Check]:
+            return [clock(answer), *map(self._check_resource, PROPERTIES)]
+
+        return first_look("account", account, fix, further, _account)
 
     def discover(self, resource: str) -> list[FieldInfo]:
         """The live properties of an object type."""
@@ -119,31 +118,21 @@ class HubSpot(Connector):
         """Objects by id; one that HubSpot merged away comes back as a tombstone beside its survivor."""
         if resource == "owners":
             return [found for one in ids for found in self._owner(one)]
-        found: list[SourceRecord] = []
-        for start in range(0, len(ids), BATCH):
-            wanted = list(dict.fromkeys(ids[start : start + BATCH]))
-            there, _ = self._reader(resource).fetch(wanted)
-            known = {record.id: record for record in there}
-            gone = {one: SourceRecord(id=one, raw={"id": one}, deleted=True) for one in wanted if one not in known}
-            found += [gone[one] if one in gone else known.pop(one) for one in wanted]
-            found += known.values()  # survivors of a merge, under ids that nobody asked for
-        return found
+        wanted, reader = list(dict.fromkeys(ids)), self._reader(resource)
+        there = [record for some in parts(wanted, BATCH) for record in reader.fetch(some)[0]]
+        return as_asked(self.declared(resource), wanted, there)
 
-    def write(self, resource: str, batch: Sequence[WriteItem]) -> list[WriteOutcome]:
+    def send(self, resource: str, items: Sequence[WriteItem]) -> list[WriteOutcome]:
         """Upsert by our key, update by id, archive, associate; at most 100 items of one action."""
-        if self.declared(resource).write is None:
-            return super().write(resource, batch)
-        writer = Writer(self._crm, self.http, resource, self.settings.key_property)
-        return refusing(READ_ONLY, batch, writer.write)
+        return Writer(self._crm, self.http, resource, self.settings.key_property).write(items)
 
     def find(self, resource: str, ext_keys: Sequence[str]) -> dict[str, list[SourceRecord]]:
         """By our unique property through batch/read, which does not lag as the search index does."""
         key_property = self.settings.key_property
         found: dict[str, list[SourceRecord]] = {key: [] for key in ext_keys}
         folded = {key.lower(): key for key in ext_keys}  # unique values are compared without regard to case
-        for start in range(0, len(ext_keys), BATCH):
-            there, _ = self._reader(resource).fetch(ext_keys[start : start + BATCH], key_property)
-            for record in there:
+        for some in parts(ext_keys, BATCH):
+            for record in self._reader(resource).fetch(some, key_property)[0]:
                 found[folded[record.raw["properties"][key_property].lower()]].append(record)
         return found
 
@@ -190,27 +179,6 @@ class HubSpot(Connector):
             return [SourceRecord(id=vendor_id, raw={"id": vendor_id}, deleted=True)]
         return [source_record(answer.json())]
 
-    def _probe(self, name: str, call: Callable[[], Answer]) -> Answer | Check:
-        try:
-            return call()
-        except (Stop, Retry) as error:
-            fix = (
-                "give the connection a valid token"
-                if error.cause == "unauthorized"
-                else "see the detail; then try again"
-            )
-            return Check(name, False, str(error), fix)
-
-    def _clock_check(self, answer: Answer) -> Check:
-        try:
-            theirs = instant(email.utils.parsedate_to_datetime(answer.headers.get("date", "")))
-        except ValueError:
-            return Check("clock", True, "the vendor told no time")
-        off = abs(self.http.clock.now() - theirs) / SECOND
-        return Check(
-            "clock", off <= _SKEW, f"{off:.0f} s apart", "" if off <= _SKEW else "set this machine's clock (NTP)"
-        )
-
     def _check_resource(self, resource: str) -> Check:
         key = self.settings.key_property
         name = f"{resource}: key"
@@ -240,6 +208,11 @@ _GROUPS = {
 }
 
 
+def _account(answer: Answer) -> str:
+    told = answer.json()
+    return f"portal {told.get('portalId')}, {told.get('companyCurrency')}, {told.get('timeZone')}, CRM API v3"
+
+
 def _field_info(told: Mapping[str, Any], required: frozenset[str]) -> FieldInfo:
     shown = [option["value"] for option in told.get("options", []) if not option.get("hidden")]
     return FieldInfo(
@@ -252,16 +225,3 @@ def _field_info(told: Mapping[str, Any], required: frozenset[str]) -> FieldInfo:
         max_length=65_536 if told["type"] == "string" else None,
         values=tuple(shown),
     )
-
-
-def _renewed(settings: Settings, options: Mapping[str, Any]) -> Token:
-    """A new access token for the refresh token, which HubSpot does not rotate."""
-    assert settings.client_secret
-    assert settings.refresh_token
-    form = {
-        "grant_type": "refresh_token",
-        "client_id": settings.client_id,
-        "client_secret": settings.client_secret.get_secret_value(),
-        "refresh_token": settings.refresh_token.get_secret_value(),
-    }
-    return renewed("/oauth/v1/token", form, lasts=1800, base_url=settings.base_url, verdicts=VERDICTS, **options)

@@ -11,10 +11,9 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-import httpx
-
-from connectors.base import Deletes, Resource, WriteClass, WriteSpec, flag
-from connectors.budget import Told
+from connectors.base import Deletes, Resource, WriteClass, WriteSpec
+from connectors.budget import Left, left_in
+from connectors.shapes import flag
 from connectors.verdicts import DEFAULT_VERDICTS, LOCKED, RETRY_SOON, Verdict, Verdicts
 from kernel.clock import instant
 from kernel.errors import Fate
@@ -162,23 +161,13 @@ def _field(body: Any) -> str:
     return next((name for name, _ in refusals(body)), "")
 
 
-def _left(headers: httpx.Headers) -> list[Told]:
-    """What the headers of any answer but a search's tell (HubSpot's usage guidelines)."""
-    found = []
-    for name, left, most in _LEFT:
-        if (told := headers.get(left, "")).isdigit():
-            whole = headers.get(most, "")
-            found.append(Told(name, int(told), most=int(whole) if whole.isdigit() else None))
-    return found
-
-
-_LEFT = (
-    ("short", "x-hubspot-ratelimit-remaining", "x-hubspot-ratelimit-max"),
-    ("daily", "x-hubspot-ratelimit-daily-remaining", "x-hubspot-ratelimit-daily"),
+_LEFT = left_in(  # of what the headers of any answer but a search's tell (HubSpot's usage guidelines)
+    Left("short", "x-hubspot-ratelimit-remaining", most="x-hubspot-ratelimit-max"),
+    Left("daily", "x-hubspot-ratelimit-daily-remaining", most="x-hubspot-ratelimit-daily"),
 )
 
 VERDICTS: Verdicts = DEFAULT_VERDICTS.but(
-    left=_left,
+    left=_LEFT,
     statuses={
         423: Verdict(Fate.RETRY, "locked", seconds=2.0),
         477: Verdict(Fate.RETRY, "locked", seconds=60.0),  # the account is being moved; Retry-After says how long

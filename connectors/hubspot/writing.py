@@ -13,7 +13,7 @@ from connectors.http import Answer, Http
 from connectors.hubspot.api import Crm
 from connectors.hubspot.schema import REFERENCE_PROPERTIES, source_record
 from connectors.verdicts import fated
-from kernel.errors import Park, ThroughlineError
+from kernel.errors import ThroughlineError
 from kernel.records import Action, Json, WriteItem, WriteOutcome
 
 # What a batch's own error category would have been as a single call's status (207 answers carry no item statuses).
@@ -175,22 +175,11 @@ class Writer:
         return [(index, replace(item, vendor_id=vendor_id)) for index, item, vendor_id in applied if item.refs]
 
     def _with_ids(self, items: Indexed) -> Indexed:
-        """The items with the vendor's id, looked up by our key where it is not known; those not there are parked."""
-        wanted = [item.ext_key for _, item in items if not item.vendor_id]
-        found: dict[str, str] = {}
-        if wanted:
-            results = self._crm.read(self._resource, wanted, [self._key], self._key).json()["results"]
-            found = {raw["properties"][self._key]: str(raw["id"]) for raw in results}
-        named = Indexed()
-        for index, item in items:
-            vendor_id = item.vendor_id or found.get(item.ext_key)
-            if vendor_id:
-                named.append((index, replace(item, vendor_id=vendor_id)))
-            else:
-                self._outcomes.fail(
-                    [(index, item)], Park("there is no object with our key", cause="not_found", trace_id=item.trace_id)
-                )
-        return named
+        return self._outcomes.named(items, self._ids)
+
+    def _ids(self, keys: Sequence[str]) -> Mapping[str, str]:
+        results = self._crm.read(self._resource, list(keys), [self._key], self._key).json()["results"]
+        return {raw["properties"][self._key]: str(raw["id"]) for raw in results}
 
     def _error(self, told: Mapping[str, Any], answer: Answer, item: WriteItem) -> ThroughlineError:
         verdicts = self._http.verdicts

@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from connectors.http import Answer, Http, PageGuard
+from connectors.quickbooks.resources import ENTITIES, KEY, LISTS, RESOURCES, TIME
+from connectors.shapes import held, parts, record_of
 from connectors.verdicts import (
     DEFAULT_VERDICTS,
     FORBIDDEN,
@@ -25,7 +27,7 @@ from connectors.verdicts import (
     Verdict,
     Verdicts,
 )
-from kernel.clock import SECOND, instant, iso
+from kernel.clock import SECOND, instant_of, iso
 from kernel.errors import Fate
 from kernel.records import Cursor, Json, SourceRecord
 
@@ -34,21 +36,7 @@ IDS = 100
 CDC_MOST = 1000
 CDC_KEPT = timedelta(days=29)
 """Deletes are told for 30 days; a day less leaves time to read them."""
-TIME = "MetaData.LastUpdatedTime"
-KEY = "ThroughlineKey"
-"""Where a record that was read shows our key, taken out of the Notes that hold it."""
 MARK = re.compile(r"\s*\[throughline ([\w-]+)\]")
-
-ENTITIES: Mapping[str, str] = {
-    "customers": "Customer",
-    "items": "Item",
-    "invoices": "Invoice",
-    "payments": "Payment",
-    "credit_memos": "CreditMemo",
-    "refund_receipts": "RefundReceipt",
-}
-LISTS = frozenset({"customers", "items"})
-"""Name lists: their entries are made inactive, never deleted."""
 
 
 def _fault(body: Any) -> Mapping[str, Any]:
@@ -94,17 +82,15 @@ class Company:
         entity, also = ENTITIES[resource], " AND Active IN (true, false)" if resource in LISTS else ""
         text = f"SELECT * FROM {entity} WHERE {where}{also} {tail}"  # nosec B608 # noqa: S608 - values are quoted or instants of ours
         answer = self.http.get(self.path("query"), params={"query": text, "minorversion": self.version})
-        body = answer.json()
-        found = body.get("QueryResponse") if isinstance(body, dict) else None
-        rows = found.get(entity, []) if isinstance(found, dict) else None
+        rows = held(answer, "QueryResponse").get(entity, [])
         if not isinstance(rows, list) or not all(isinstance(row, dict) and row.get("Id") for row in rows):
             raise answer.unreadable("the answer holds no objects")
         return rows, answer
 
     def among(self, resource: str, field: str, values: Sequence[str]) -> Iterator[Json]:
         """The objects whose field has one of these values."""
-        for start in range(0, len(values), IDS):
-            listed = ", ".join(_quoted(value) for value in values[start : start + IDS])
+        for some in parts(values, IDS):
+            listed = ", ".join(map(_quoted, some))
             yield from self.query(resource, f"{field} IN ({listed})", f"MAXRESULTS {PAGE}")[0]
 
     def changed(self, resource: str, cursor: Cursor, before: str = "") -> Iterator[tuple[list[Json], Cursor, Answer]]:
@@ -157,22 +143,17 @@ class Company:
             at = times[-1]
 
 
-def record_of(row: Json) -> SourceRecord:
+def record(resource: str, row: Json) -> SourceRecord:
     """A row as a record; our key stands apart from the Notes."""
-    notes, raw = str(row.get("Notes") or ""), row
+    notes = str(row.get("Notes") or "")
     if found := MARK.search(notes):
-        raw = {**row, "Notes": MARK.sub("", notes), KEY: found[1]}
-    return SourceRecord(str(raw["Id"]), raw, changed_at(raw))
+        row = {**row, "Notes": MARK.sub("", notes), KEY: found[1]}
+    return record_of(RESOURCES[resource], row)
 
 
 def changed_at(row: Json) -> int:
     """When an object changed last (an instant, of whole seconds)."""
     return instant_of(row["MetaData"]["LastUpdatedTime"])
-
-
-def instant_of(text: str) -> int:
-    """A time as QuickBooks writes it."""
-    return instant(datetime.fromisoformat(text))
 
 
 def _quoted(value: str) -> str:

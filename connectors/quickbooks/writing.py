@@ -14,14 +14,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from functools import partial
 
-from connectors.batches import Indexed, Outcomes, untold
+from connectors.batches import Indexed, Outcomes, applied, failed, inside, untold
+from connectors.dotted import at, nested
 from connectors.http import Answer
-from connectors.quickbooks.company import KEY, MARK, Company, record_of
+from connectors.quickbooks.company import MARK, Company, record
+from connectors.quickbooks.resources import KEY
+from connectors.shapes import held
 from kernel.errors import Park, ThroughlineError, Unknown
 from kernel.ids import content_hash
 from kernel.records import Action, Json, WriteItem, WriteOutcome
+
+_record = partial(record, "customers")
 
 
 class Writer:
@@ -34,10 +39,9 @@ class Writer:
         """One outcome per item. What was stale is read and written again, once; a name that is taken is looked up."""
         outcomes = Outcomes(batch)
         self._send(outcomes, outcomes.items)
-        stale = [(n, item) for n, item in outcomes.items if _cause(outcomes, n) == "locked"]
         with suppress(ThroughlineError):  # they stay what they are: nothing of them was applied
-            self._send(outcomes, stale)
-        taken = [(n, item) for n, item in outcomes.items if _cause(outcomes, n) == "conflict" and not item.vendor_id]
+            self._send(outcomes, outcomes.met("locked"))
+        taken = [(n, item) for n, item in outcomes.met("conflict") if not item.vendor_id]
         try:
             self._send(outcomes, self._ours(taken))
         except ThroughlineError as error:
@@ -48,7 +52,7 @@ class Writer:
     def _ours(self, taken: Indexed) -> Indexed:
         """Those whose name a customer with our own key has: the answer to an earlier send was lost, so it is updated."""
         names = list(dict.fromkeys(str(item.fields.get("DisplayName")) for _, item in taken))
-        ours = {record.raw.get(KEY): record.id for record in map(record_of, self._among("DisplayName", names))}
+        ours = {record.raw.get(KEY): record.id for record in map(_record, self._among("DisplayName", names))}
         return [(n, replace(item, vendor_id=ours[item.ext_key])) for n, item in taken if item.ext_key in ours]
 
     def _among(self, field: str, values: Sequence[str]) -> list[Json]:
@@ -70,40 +74,23 @@ class Writer:
         trace_id = items[0][1].trace_id if len(items) == 1 else ""
         path, body = self._company.path("batch"), {"BatchItemRequest": asked}
         answer = self._company.http.send("POST", path, params=params, json=body, write=True, trace_id=trace_id)
-        told = answer.json()
-        results = told.get("BatchItemResponse") if isinstance(told, dict) else None
-        if not isinstance(results, list):
-            raise answer.unreadable("the answer tells of no items")
-        by_id = {str(one.get("bId")): one for one in results if isinstance(one, dict)}
+        by_id = {str(one.get("bId")): one for one in held(answer, "BatchItemResponse", list) if isinstance(one, dict)}
         for n, item in items:
             outcomes.settle(n, self._outcome(item, by_id.get(str(n), {}), answer))
 
     def _outcome(self, item: WriteItem, told: Json, answer: Answer) -> WriteOutcome:
-        row = told.get("Customer")
-        if isinstance(row, dict) and row.get("Id"):
-            record = record_of(row)
-            return WriteOutcome(record.id, record, not item.vendor_id, None, answer.status, answer.request_id)
-        fault = {"Fault": told.get("Fault")}
-        alone = Answer(400, answer.headers, b"", True, answer.sent_at, answer.request_id, item.trace_id, fault)
-        error = self._company.http.verdict(alone) if told.get("Fault") else untold(item)
-        return WriteOutcome(error=error, status=answer.status, request_id=answer.request_id)
-
-
-def _cause(outcomes: Outcomes, n: int) -> str:
-    outcome = outcomes.get(n)
-    return outcome.error.cause if outcome and outcome.error else ""
+        if at(told, "Customer.Id"):
+            return applied(answer, _record(told["Customer"]), created=not item.vendor_id)
+        if told.get("Fault"):
+            return inside(self._company.http, answer, 400, {"Fault": told["Fault"]}, item)
+        return failed(untold(item))
 
 
 def _asked(n: int, item: WriteItem, current: Json | None) -> Json:
     """One item of a batch; `current` is the customer as it stands, None for a new one."""
-    customer: Json = {"Active": False} if item.action is Action.ARCHIVE else {}
-    for name, value in item.fields.items():
-        group, _, leaf = name.partition(".")
-        said: Any = "" if value is None else value
-        if leaf:
-            customer.setdefault(group, dict((current or {}).get(group) or {}))[leaf] = said
-        else:
-            customer[group] = said
+    customer = nested(item.fields, nothing="", held=current)
+    if item.action is Action.ARCHIVE:
+        customer["Active"] = False
     notes = MARK.sub("", str((current or {}).get("Notes") or ""))
     marked = f"{notes}\n[throughline {item.ext_key}]".strip()
     if current is None or marked != current.get("Notes"):

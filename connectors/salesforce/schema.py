@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from connectors.base import Bulk, Deletes, Resource, WriteClass, WriteSpec, flag
+from connectors.base import Bulk, Deletes, Resource, WriteClass, WriteSpec
+from connectors.shapes import flag
 from connectors.verdicts import DEFAULT_VERDICTS, LOCKED, REFUSED, REFUSED_CREDENTIAL, Verdict, Verdicts
 from kernel.clock import instant
 from kernel.errors import Fate

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import email.utils
 from collections.abc import Mapping
 from typing import Any
 
 import orjson
 
 from connectors.http import Answer
+from connectors.looks import clock
 from connectors.shopify import documents
 from connectors.shopify.documents import SHAPES, Shape
 from connectors.shopify.graph import Graph
 from connectors.shopify.settings import ShopifySettings
-from kernel.clock import SECOND, instant
 from kernel.errors import Stop, ThroughlineError
 from kernel.records import Check, FieldInfo, Json
 
@@ -44,7 +43,7 @@ def check(graph: Graph, settings: ShopifySettings) -> list[Check]:
     held = {scope["handle"] for scope in (data.get("currentAppInstallation") or {}).get("accessScopes") or ()}
     held |= {"read_" + scope.removeprefix("write_") for scope in held if scope.startswith("write_")}
     found = [Check("credential", True, str((data.get("shop") or {}).get("myshopifyDomain") or ""))]
-    found += [_version(answer, settings.api_version), _clock(answer)]
+    found += [_version(answer, settings.api_version), clock(answer)]
     for shape in SHAPES.values():
         for scope in shape.scopes:
             found.append(Check(f"scope {scope}", scope in held, "", "" if scope in held else f"grant the app {scope}"))
@@ -65,15 +64,6 @@ def _version(answer: Answer, wanted: str) -> Check:
     served = answer.headers.get("x-shopify-api-version", wanted)
     fix = "" if served == wanted else f"set api_version to a supported version; Shopify answers with {served}"
     return Check("api version", served == wanted, served, fix)
-
-
-def _clock(answer: Answer) -> Check:
-    try:
-        theirs = instant(email.utils.parsedate_to_datetime(answer.headers.get("date", "")))
-    except ValueError:
-        return Check("clock", True, "the answer tells no time")
-    apart = abs(theirs - answer.sent_at) / SECOND
-    return Check("clock", apart <= 60, f"{apart:.0f} s apart", "" if apart <= 60 else "set this machine's clock")
 
 
 def _key(graph: Graph, shape: Shape, settings: ShopifySettings) -> Check:

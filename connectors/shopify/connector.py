@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 
 from connectors.auth import HeaderAuth
 from connectors.base import Bulk, Connector, Deletes, Resource, WriteClass, WriteSpec
-from connectors.batches import refusing
 from connectors.http import Http, PageGuard
 from connectors.jobs import JobLost
 from connectors.shopify import documents, hooks
@@ -20,7 +19,6 @@ from connectors.shopify.graph import VERDICTS, Graph
 from connectors.shopify.settings import ShopifySettings
 from connectors.shopify.shaping import goes_on, nodes_of, record_of, records_of
 from connectors.shopify.writing import Writer
-from connectors.webhook import revealed
 from kernel.clock import SECOND, iso
 from kernel.errors import Park, Stop
 from kernel.records import (
@@ -173,12 +171,9 @@ class Shopify(Connector):
         shape = self._shape(resource)
         return [record for n in range(0, len(ids), 20) for record in self._fetch(shape, list(ids[n : n + 20]))]
 
-    def write(self, resource: str, batch: Sequence[WriteItem]) -> list[WriteOutcome]:
+    def send(self, resource: str, items: Sequence[WriteItem]) -> list[WriteOutcome]:
         """customerSet or productSet by custom id, or by id once that is known; customerDelete, productDelete."""
-        shape, spec = self._shape(resource), self.resources[resource].write
-        if spec is None:
-            raise Stop(f"shopify cannot write {resource}")
-        return refusing(spec.read_only, batch, lambda rest: self._writer.write(shape, rest))
+        return self._writer.write(self._shape(resource), items)
 
     def find(self, resource: str, ext_keys: Sequence[str]) -> dict[str, list[SourceRecord]]:
         """By custom id."""
@@ -199,8 +194,7 @@ class Shopify(Connector):
 
     def webhook(self, request: WebhookRequest) -> Delivered:
         """Hints: the payloads are REST-shaped, so objects are read again by id; one that is gone then shows as a tombstone."""
-        secrets = revealed(self._settings.webhook_secrets, self.http.connection, "webhook_secrets")
-        return hooks.delivered(request, secrets, self._settings.domain, request.received_at or self.http.clock.now())
+        return hooks.delivered(request, self.opened(request, "webhook_secrets"), self._settings.domain)
 
     def _shape(self, resource: str) -> Shape:
         if resource not in SHAPES:

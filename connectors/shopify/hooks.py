@@ -8,12 +8,10 @@ under another topic must not be believed, so that every topic, a deletion too, o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from connectors.proofs import Keyring
 from connectors.shopify.documents import SHAPES
-from connectors.signatures import admit
+from connectors.signatures import Opened
 from connectors.webhook import require
 from kernel.records import Delivered, WebhookRequest
 
@@ -23,9 +21,8 @@ _ABOUT_A_CUSTOMER = frozenset(
 )
 
 
-def delivered(request: WebhookRequest, secrets: Sequence[str], domain: str, now: int) -> Delivered:
+def delivered(request: WebhookRequest, proven: Opened, domain: str) -> Delivered:
     """What a verified webhook says."""
-    proven = admit("shopify", request, Keyring(secrets), now)
     sender = request.headers.get("x-shopify-shop-domain", "")
     require(not (domain and sender) or sender.lower() == domain.lower(), "it comes from another shop")
     found = Delivered(dedupe_key=proven.dedupe_key)

@@ -17,9 +17,10 @@ from typing import Any, ClassVar
 import sqlalchemy as sa
 from sqlalchemy import exc
 
-from connectors.base import Connector, Resource, looked
+from connectors.base import Connector, Resource
 from connectors.batches import refusing
 from connectors.http import Http
+from connectors.looks import looked
 from connectors.sql.database import WRITABLE, Database
 from connectors.sql.reading import Source, Window
 from connectors.sql.settings import SqlSettings, SqlTable

@@ -16,9 +16,10 @@ from typing import Any, ClassVar
 from pydantic import SecretStr
 
 from connectors.auth import BearerAuth
-from connectors.base import Connector, ConnectorSettings, Limit, Resource, flag
+from connectors.base import Connector, ConnectorSettings, Limit, Resource
 from connectors.batches import refusing
 from connectors.http import Answer, Http
+from connectors.shapes import flag
 from connectors.stripe.api import VERDICTS, Api, Moved, object_path
 from connectors.stripe.fields import declared_fields
 from connectors.stripe.hook import opened

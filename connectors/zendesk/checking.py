@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import email.utils
 from collections.abc import Mapping
+from functools import partial
 
 from connectors.http import Http
+from connectors.looks import clock, looked
 from connectors.zendesk.kinds import KINDS, PICKLISTS, Kind
-from kernel.clock import SECOND, instant
 from kernel.errors import ThroughlineError
 from kernel.records import Check, FieldInfo, Json
 
@@ -41,14 +41,11 @@ def check(http: Http) -> list[Check]:
     found = [
         Check("credential", True, f"role {me.get('role')}"),
         Check("incremental exports", admin, "", "" if admin else "use the token of an admin"),
-        _clock(http, answer.headers.get("date", ""), answer.sent_at),
+        clock(answer),
     ]
     for kind in KINDS.values():
-        try:
-            http.get(f"{kind.path}.json", params={"page[size]": 1})
-            found.append(Check(f"read {kind.plural}", True))
-        except ThroughlineError as error:
-            found.append(Check(f"read {kind.plural}", False, str(error), f"grant the scope {kind.plural}:read"))
+        call = partial(http.get, f"{kind.path}.json", params={"page[size]": 1})
+        found.append(looked(f"read {kind.plural}", call, f"grant the scope {kind.plural}:read"))
     return found
 
 
@@ -75,11 +72,3 @@ def fields_of(http: Http, kind: Kind) -> list[FieldInfo]:
             )
         )
     return found
-
-
-def _clock(http: Http, date: str, sent_at: int) -> Check:
-    try:
-        apart = abs(instant(email.utils.parsedate_to_datetime(date)) - sent_at) / SECOND
-    except ValueError:
-        return Check("clock", True, "the answer tells no time")
-    return Check("clock", apart <= 60, f"{apart:.0f} s apart", "" if apart <= 60 else "set this machine's clock")

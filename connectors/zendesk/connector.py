@@ -10,10 +10,9 @@ from pydantic import SecretStr, model_validator
 
 from connectors.auth import Auth, BasicAuth, BearerAuth
 from connectors.base import Connector, ConnectorSettings, Deletes, Resource, WriteClass, WriteSpec
-from connectors.batches import refusing
 from connectors.budget import Limit
 from connectors.http import Http
-from connectors.webhook import revealed
+from connectors.shapes import as_asked
 from connectors.zendesk import hooks
 from connectors.zendesk.api import VERDICTS
 from connectors.zendesk.checking import check, fields_of
@@ -131,7 +130,6 @@ class Zendesk(Connector):
 
     def __init__(self, settings: ZendeskSettings, http: Http) -> None:
         super().__init__(settings, http)
-        self._secrets = settings.webhook_secrets
         self._reader = Reader(http)
         self._writer = Writer(http, adopt_by_email=settings.adopt_by_email)
 
@@ -160,12 +158,11 @@ class Zendesk(Connector):
 
     def fetch(self, resource: str, ids: Sequence[str]) -> list[SourceRecord]:
         """By id, 100 at a time."""
-        return self._writer.fetch(self._kind(resource), ids)
+        return as_asked(self.declared(resource), ids, self._writer.fetch(self._kind(resource), ids))
 
-    def write(self, resource: str, batch: Sequence[WriteItem]) -> list[WriteOutcome]:
+    def send(self, resource: str, items: Sequence[WriteItem]) -> list[WriteOutcome]:
         """Create or update by external_id or id; tickets under an idempotency key."""
-        kind = self._kind(resource)
-        return refusing(kind.read_only, batch, lambda rest: self._writer.write(kind, rest))
+        return self._writer.write(self._kind(resource), items)
 
     def find(self, resource: str, ext_keys: Sequence[str]) -> dict[str, list[SourceRecord]]:
         """By external_id, not through the search index."""
@@ -173,8 +170,7 @@ class Zendesk(Connector):
 
     def webhook(self, request: WebhookRequest) -> Delivered:
         """Hints and tombstones."""
-        secrets = revealed(self._secrets, self.http.connection, "webhook_secrets")
-        return hooks.delivered(request, secrets, request.received_at or self.http.clock.now())
+        return hooks.delivered(self.opened(request, "webhook_secrets"))
 
     def _kind(self, resource: str) -> Kind:
         if resource not in KINDS:

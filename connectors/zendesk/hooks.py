@@ -8,21 +8,18 @@ event names its object in `subject` ("zen:user:123"); what a trigger sends is a 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from connectors.proofs import Keyring
-from connectors.signatures import admit
-from connectors.zendesk.kinds import parse_time
-from kernel.records import Delivered, SourceRecord, WebhookRequest
+from connectors.shapes import time_of
+from connectors.signatures import Opened
+from kernel.records import Delivered, SourceRecord
 
 _RESOURCES = {"user": "users", "organization": "organizations", "ticket": "tickets"}
 _GONE = ("deleted", "soft_deleted", "permanently_deleted")
 
 
-def delivered(request: WebhookRequest, secrets: Sequence[str], now: int) -> Delivered:
+def delivered(proven: Opened) -> Delivered:
     """What a verified webhook says."""
-    proven = admit("zendesk", request, Keyring(secrets), now)
     found = Delivered(dedupe_key=proven.dedupe_key)
     if isinstance(proven.told, dict):
         _open(proven.told, found)
@@ -35,7 +32,7 @@ def _open(body: dict[str, Any], found: Delivered) -> None:
     subject = str(body.get("subject") or "").split(":")
     if noun in _RESOURCES and len(subject) == 3:
         if event in _GONE:
-            when = parse_time(body.get("time"))
+            when = time_of(body.get("time"))
             gone = SourceRecord(subject[2], {"id": subject[2]}, updated_at=when, deleted=True)
             found.records.append((_RESOURCES[noun], gone))
         else:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
 
-from connectors.base import flag
-from kernel.clock import SECOND, instant
+from connectors.shapes import flag, time_of
+from kernel.clock import SECOND
 from kernel.records import Json, SourceRecord
 
 
@@ -97,7 +95,7 @@ PICKLISTS: Mapping[str, tuple[str, ...]] = {
 
 def record_of(resource: str, raw: Json) -> SourceRecord:
     """One record, a tombstone where Zendesk marks it: status deleted, active false, deleted_at set."""
-    times = [parse_time(raw.get("updated_at"))]
+    times = [time_of(raw.get("updated_at"))]
     if isinstance(generated := raw.get("generated_timestamp"), int) and generated > 0:
         times.append(generated * SECOND)  # system changes move it and leave updated_at alone
     gone = {
@@ -110,11 +108,3 @@ def record_of(resource: str, raw: Json) -> SourceRecord:
         updated_at=max((time for time in times if time is not None), default=None),
         deleted=gone.get(resource, bool(raw.get("deleted_at"))),
     )
-
-
-def parse_time(text: Any) -> int | None:
-    """ISO 8601 as an instant; None when there is none or it cannot be read."""
-    try:
-        return instant(datetime.fromisoformat(text)) if isinstance(text, str) and text else None
-    except ValueError:
-        return None

@@ -11,12 +11,15 @@ Tickets are created one by one under an Idempotency-Key (kept two hours) and upd
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
+from connectors.batches import failed, ids_of, one_by_one
 from connectors.http import Answer, Http
+from connectors.shapes import held, parts
 from connectors.zendesk.api import job_results
 from connectors.zendesk.kinds import Kind, record_of
-from kernel.errors import Park, Retry, Stop, ThroughlineError, Unknown
+from kernel.errors import Park, Retry, ThroughlineError, Unknown
 from kernel.records import Action, Json, SourceRecord, WriteItem, WriteOutcome
 
 _WHOLE = "whole_job"
@@ -35,7 +38,7 @@ class Writer:
         if batch[0].action is Action.DELETE:
             return self._delete(kind, batch)
         if kind.plural == "tickets":
-            return self._tickets(kind, batch)
+            return one_by_one(batch, partial(self._ticket, kind))
         if len(batch) == 1:
             return [self._alone(kind, batch[0])]
         return self._together(kind, batch)
@@ -54,19 +57,14 @@ class Writer:
         return found
 
     def fetch(self, kind: Kind, ids: Sequence[str]) -> list[SourceRecord]:
-        """By id; a missing one comes back as a tombstone."""
-        there = {str(raw["id"]): record_of(kind.plural, raw) for raw in self._show(kind, "ids", ids)}
-        return [there.get(id_) or SourceRecord(id=id_, raw={"id": id_}, deleted=True) for id_ in ids]
+        """Those that are there."""
+        return [record_of(kind.plural, raw) for raw in self._show(kind, "ids", ids)]
 
     def _show(self, kind: Kind, parameter: str, values: Sequence[str]) -> list[Json]:
         rows: list[Json] = []
-        for start in range(0, len(values), 100):
-            some = ",".join(values[start : start + 100])
-            answer = self._http.get(f"{kind.path}/show_many.json", params={parameter: some})
-            body = answer.json()
-            if not isinstance(body, dict) or not isinstance(body.get(kind.plural), list):
-                raise answer.unreadable(f"no {kind.plural} in the answer")
-            rows += body[kind.plural]
+        for some in parts(values, 100):
+            answer = self._http.get(f"{kind.path}/show_many.json", params={parameter: ",".join(some)})
+            rows += held(answer, kind.plural, list)
         return rows
 
     # one at a time ----------------------------------------------------------------------------------------------------
@@ -80,14 +78,14 @@ class Writer:
         except Park as error:
             # Refused as a duplicate: of our own key, when an earlier send was applied after all?
             ours = self.find(kind, [item.ext_key])[item.ext_key] if error.cause == "conflict" else []
-            return self._update(kind, item, ours[0].id) if ours else _failed(error)
+            return self._update(kind, item, ours[0].id) if ours else failed(error)
         return self._done(kind, item, answer, created=answer.status == 201)
 
     def _update(self, kind: Kind, item: WriteItem, vendor_id: str) -> WriteOutcome:
         try:
             answer = self._send("PUT", f"{kind.path}/{vendor_id}.json", kind, body_of(kind, item, known=True), item)
         except Park as error:
-            return _failed(error)
+            return failed(error)
         return self._done(kind, item, answer, created=False)
 
     def _send(
@@ -169,7 +167,7 @@ class Writer:
             found = self.find(kind, [item.ext_key for item in batch])
         except ThroughlineError as error:
             lost = Unknown(f"the job's effect cannot be read back: {error.message}", cause=error.cause)
-            return [_failed(errors.get(n, lost)) for n in range(len(batch))]
+            return [failed(errors.get(n, lost)) for n in range(len(batch))]
         outcomes = []
         for n, item in enumerate(batch):
             record, refusal = next(iter(found[item.ext_key]), None), errors.get(n)
@@ -180,10 +178,10 @@ class Writer:
             elif isinstance(refusal, Park) and refusal.cause == _WHOLE:
                 outcomes.append(self._guarded(self._alone, kind, item))
             elif refusal is not None:
-                outcomes.append(_failed(refusal))
+                outcomes.append(failed(refusal))
             elif record is None:
                 told = "the job says it is done, but nothing carries our key"
-                outcomes.append(_failed(Unknown(told, cause="bad_answer", trace_id=item.trace_id)))
+                outcomes.append(failed(Unknown(told, cause="bad_answer", trace_id=item.trace_id)))
             else:
                 outcomes.append(self._settled(kind, item, record, created=ids[n] is None))
         return outcomes
@@ -193,22 +191,9 @@ class Writer:
         try:
             return call(*args)
         except ThroughlineError as error:
-            return _failed(error)
+            return failed(error)
 
     # tickets, deletes -------------------------------------------------------------------------------------------------
-    def _tickets(self, kind: Kind, batch: Sequence[WriteItem]) -> list[WriteOutcome]:
-        outcomes: list[WriteOutcome] = []
-        for n, item in enumerate(batch):
-            try:
-                outcomes.append(self._ticket(kind, item))
-            except ThroughlineError as error:
-                if n == 0 and not isinstance(error, Park):
-                    raise
-                outcomes.append(_failed(error))
-                if isinstance(error, (Retry, Stop)):  # the rest would meet the same
-                    return outcomes + [_failed(_not_sent(error)) for _ in batch[n + 1 :]]
-        return outcomes
-
     def _ticket(self, kind: Kind, item: WriteItem) -> WriteOutcome:
         if item.vendor_id:
             return self._update(kind, item, item.vendor_id)
@@ -219,23 +204,17 @@ class Writer:
     def _delete(self, kind: Kind, batch: Sequence[WriteItem]) -> list[WriteOutcome]:
         """Zendesk keeps what it deletes for a while; gone already counts as deleted."""
         unknown = [item.ext_key for item in batch if not item.vendor_id]
-        found = self.find(kind, unknown) if unknown else {}
-        outcomes: list[WriteOutcome] = []
-        for n, item in enumerate(batch):
-            vendor_id = item.vendor_id or next((r.id for r in found[item.ext_key]), None)
-            if vendor_id is None:
-                outcomes.append(_failed(Park("nothing carries our key", cause="not_found", trace_id=item.trace_id)))
-                continue
-            try:
-                path = f"{kind.path}/{vendor_id}.json"
-                answer = self._http.send("DELETE", path, write=True, accept=(404,), trace_id=item.trace_id)
-            except ThroughlineError as error:
-                if n == 0 and not isinstance(error, Park):
-                    raise
-                outcomes.append(_failed(error))
-                continue
-            outcomes.append(WriteOutcome(vendor_id=vendor_id, status=answer.status, request_id=answer.request_id))
-        return outcomes
+        ids = ids_of(self.find(kind, unknown)) if unknown else {}
+
+        def delete(item: WriteItem) -> WriteOutcome:
+            id = item.vendor_id or ids.get(item.ext_key)
+            if id is None:
+                raise Park("nothing carries our key", cause="not_found", trace_id=item.trace_id)
+            path = f"{kind.path}/{id}.json"
+            answer = self._http.send("DELETE", path, write=True, accept=(404,), trace_id=item.trace_id)
+            return WriteOutcome(vendor_id=id, status=answer.status, request_id=answer.request_id)
+
+        return one_by_one(batch, delete)
 
 
 def body_of(kind: Kind, item: WriteItem, *, known: bool = False) -> Json:
@@ -267,14 +246,6 @@ def body_of(kind: Kind, item: WriteItem, *, known: bool = False) -> Json:
 
 def _number(vendor_id: str | None) -> Any:
     return int(vendor_id) if vendor_id and vendor_id.isdigit() else vendor_id
-
-
-def _failed(error: ThroughlineError) -> WriteOutcome:
-    return WriteOutcome(error=error, status=error.status, request_id=error.request_id)
-
-
-def _not_sent(error: ThroughlineError) -> ThroughlineError:
-    return Retry(f"not sent: {error.message}", cause=error.cause) if isinstance(error, Stop) else error
 
 
 def _job_error(kind: Kind, result: Json) -> ThroughlineError | None:

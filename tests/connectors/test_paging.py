@@ -11,9 +11,10 @@ import orjson
 import pytest
 
 from connectors.batches import Indexed, Outcomes, one_by_one
-from connectors.changes import Listed, changes
+from connectors.changes import Bounds, Listed, changes
+from connectors.dotted import at
 from connectors.http import Answer, Http
-from connectors.paging import ById, Paging, at
+from connectors.paging import Below, ById, Paging
 from connectors.verdicts import DEFAULT_VERDICTS, Verdict
 from kernel.clock import SECOND
 from kernel.errors import Fate, Park, Retry, RetryAt, Stop, ThroughlineError, Unknown
@@ -54,6 +55,61 @@ def test_numbered_pages_end_where_the_header_says() -> None:
     style = Paging("page", ("per_page", 100), total="x-wp-totalpages")
     assert told(style.pages(vendor(answer), "/things", {"status": "any"})) == [([1], 2), ([2], 3), ([3], None)]
     assert told(style.pages(vendor(answer), "/things", {}, 3)) == [([3], None)]
+
+
+def test_numbered_pages_end_with_one_that_is_not_full() -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        start = 2 * (int(request.url.params.get("page", 1)) - 1)
+        return httpx.Response(200, json={"rows": [1, 2, 3, 4, 5][start : start + 2]})
+
+    style = Paging("page", ("size", 2), items="rows", numbered=True)
+    assert told(style.pages(vendor(answer), "/things", {})) == [([1, 2], 2), ([3, 4], 3), ([5], None)]
+    assert told(style.pages(vendor(answer), "/things", {}, 3)) == [([5], None)]
+
+
+def downwards(held: list[int], *, most: int = 100, counted: bool = True) -> Handler:
+    """A list from its newest down; `most`: shorter pages than were asked for."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked = request.url.params
+        below = [n for n in sorted(held, reverse=True) if n < int(asked.get("before", 10**6))]
+        rows = [{"token": n} for n in below[: min(int(asked["size"]), most)]]
+        return httpx.Response(200, json={"rows": rows, **({"total": len(held)} if counted else {})})
+
+    return answer
+
+
+@pytest.mark.parametrize("many", [0, 1, 2, 3, 4, 7])
+@pytest.mark.parametrize(("most", "counted"), [(100, True), (100, False), (1, True)])
+def test_a_list_downwards_is_read_to_its_end_even_by_short_pages(many: int, most: int, counted: bool) -> None:
+    style = Below("before", ("size", 2), told="token", total="total", items="rows")
+    held = list(range(1, many + 1))
+    pages = told(style.pages(vendor(downwards(held, most=most, counted=counted)), "/things", {}))
+    assert [one["token"] for rows, _ in pages for one in rows] == held[::-1]
+    assert pages[-1][1] is None
+
+
+def test_a_list_downwards_whose_objects_have_no_token_is_no_end() -> None:
+    style = Below("before", ("size", 1), told="token", items="rows")
+    with pytest.raises(Retry):
+        told(style.pages(vendor(lambda request: httpx.Response(200, json={"rows": [{}]})), "/things", {}))
+
+
+@pytest.mark.parametrize(
+    ("bounds", "since", "until"),
+    [
+        (Bounds("since", "until"), "2027-01-15T08:00:01Z", "2027-01-15T08:00:03Z"),
+        (Bounds("since", "until", after=True, zone=""), "2027-01-15T08:00:00", "2027-01-15T08:00:03"),
+    ],
+)
+def test_what_is_asked_for_in_whole_seconds_is_never_less_than_the_stretch(
+    bounds: Bounds, since: str, until: str
+) -> None:
+    start, end = NOW + SECOND + 5, NOW + 2 * SECOND + 5
+    assert bounds(start, end) == {"since": since, "until": until}
+    assert bounds(NOW + SECOND, NOW + 3 * SECOND) == {"since": since, "until": until}
+    assert bounds(start, None) == {"since": since}
+    assert bounds(None, None) == {}
 
 
 def shelf(held: list[int], *, counted: bool = True, most: int = 100) -> Handler:
