@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -189,6 +190,32 @@ def sizes(house: House) -> Findings:
                 yield module.at(node, f"{node.name} has {lines} lines; the ceiling is {plan.FUNCTION_LINES}")
 
 
+def connector_sizes(house: House) -> Findings:
+    """A connector, its modules together, is read at one sitting; what is larger has a ceiling that only falls."""
+    lines, declaring = Counter[str](), set[str]()
+    for module in house.modules:
+        if module.room == "connectors":
+            name = module.path.split("/")[1].removesuffix(".py")
+            lines[name] += module.text.count("\n")
+            if any(_names_a_system(node) for node in ast.walk(module.tree)):
+                declaring.add(name)
+    for name in sorted(declaring):
+        ceiling, where = plan.CONNECTOR_CEILINGS.get(name, plan.CONNECTOR_LINES), f"connectors/{name}:1"
+        if lines[name] > ceiling:
+            yield f"{where}: {lines[name]} lines; its ceiling is {ceiling}. Is it among the parts of connectors/README.md?"
+        elif name in plan.CONNECTOR_CEILINGS and lines[name] + plan.CONNECTOR_ROOM < ceiling:
+            yield f"{where}: {lines[name]} lines; lower its ceiling of {ceiling}, which may only fall"
+
+
+def _names_a_system(node: ast.AST) -> bool:
+    """Whether a class says which system it connects."""
+    if not isinstance(node, ast.ClassDef):
+        return False
+    plain = {ast.unparse(target) for each in node.body if isinstance(each, ast.Assign) for target in each.targets}
+    typed = {ast.unparse(each.target) for each in node.body if isinstance(each, ast.AnnAssign) and each.value}
+    return "system" in plain | typed
+
+
 def long_functions(house: House) -> Findings:
     """Functions that are worth a second look."""
     for module in house.modules:
@@ -356,7 +383,7 @@ def stewards_folders(house: House) -> Findings:
 RULES: dict[str, Callable[[House], Findings]] = {
     rule.__name__: rule
     for rule in (
-        floors, libraries, cycles, late_imports, names, sizes, annotations, docstrings, comparisons, unsafe_calls,
+        floors, libraries, cycles, late_imports, names, sizes, connector_sizes, annotations, docstrings, comparisons, unsafe_calls,
         told_bodies, readmes, stewards_folders,
     )
 }  # fmt: skip

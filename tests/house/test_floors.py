@@ -59,6 +59,8 @@ DOC = '"""A module."""\n'
 LONG = DOC + "\n" * 401
 DEEP = DOC + 'def f() -> None:\n    """It."""\n' + "    x = 1\n" * 61
 
+CONNECTOR = DOC + 'class A:\n    """It."""\n\n    system: ClassVar[str] = "acme"\n'
+
 SEEDED: list[tuple[str, dict[str, str], str]] = [
     ("floors", {"kernel/a.py": DOC + "import dictionary\n"}, "kernel/a.py:2: kernel may not see dictionary"),
     ("floors", {"mappings/a.py": DOC + "from connectors.base import X\n"}, "mappings may not see connectors"),
@@ -103,6 +105,9 @@ SEEDED: list[tuple[str, dict[str, str], str]] = [
     ("names", {"extras/a.py": DOC}, "extras:1: no room of the plan"),
     ("sizes", {"kernel/a.py": LONG}, "the ceiling is 400"),
     ("sizes", {"kernel/a.py": DEEP}, "f has 62 lines; the ceiling is 60"),
+    ("connector_sizes", {"connectors/acme.py": CONNECTOR + "\n" * 250}, "its ceiling is 250"),
+    ("connector_sizes", {"connectors/acme/a.py": CONNECTOR, "connectors/acme/b.py": LONG}, "its ceiling is 250"),
+    ("connector_sizes", {"connectors/shopify.py": CONNECTOR + "\n" * 300}, "lower its ceiling"),
     ("annotations", {"kernel/a.py": DOC + "def f(x) -> None: ...\n"}, "f: 'x' has no type"),
     ("annotations", {"kernel/a.py": DOC + "async def f(*, x: int): ...\n"}, "f has no result type"),
     ("annotations", {"kernel/a.py": DOC + "class A:\n    def _f(self, *a, **k) -> None: ...\n"}, "'k' has no type"),
