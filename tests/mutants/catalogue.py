@@ -334,6 +334,13 @@ MUTANTS = (
         _test("tests/journey/test_gates.py", "-k", "sqlite and kill_anywhere"),
     ),
     Mutant(
+        "G9",
+        "what fills a target counts as a loop of writes to what it holds",
+        "journey/outbound/gates.py",
+        [("coming=key[1]", "coming=False")],
+        _test("tests/journey/test_gates.py", "-k", "sqlite and first_delivery"),
+    ),
+    Mutant(
         "G3",
         "nobody counts how often a record is written",
         "journey/outbound/gates.py",
