@@ -37,7 +37,7 @@ from connectors.looks import looked
 from connectors.paging import Paging
 from connectors.rest import Rest
 from connectors.retry import first_of, reset_in, retry_after
-from connectors.shapes import by_key, held, record_of
+from connectors.shapes import by_key, flag, held, record_of
 from connectors.verdicts import DEFAULT_VERDICTS, FORBIDDEN, REFUSED, Verdict, Verdicts, codes_at
 from connectors.webhook import Secrets
 from kernel import records as r
@@ -142,6 +142,7 @@ class Pipedrive(Rest):
     }
     asking = Bounds("updated_since", "updated_until", also={"sort_by": "update_time"})
     holds = "data"
+    ids = r"[\w-]{1,64}"  # webhooks are not signed: whatever else they name leads nowhere
     see = "let the token's user (or app) see {}"
     # Of one user on the smallest plan; the company's day is 30,000 tokens × plan × seats, and a request is taken for 10
     # of them, the price of a list of 500; a create costs 26. What the headers tell lowers both.
@@ -186,7 +187,7 @@ class Pipedrive(Rest):
             raw[KEY] = at(raw, f"custom_fields.{self._keys.name(resource)}")
         if resource == "deals":
             raw["stage"] = raw["status"] if raw.get("status") in _CLOSED else str(raw.get("stage_id") or "")
-        return record_of(spec, raw, deleted=resource != "users" and bool(raw.get("is_deleted")))
+        return record_of(spec, raw, deleted=resource != "users" and flag(raw.get("is_deleted")))
 
     def body(self, resource: str, item: WriteItem, id: str | None) -> Json:
         """The fields as Pipedrive takes them. A write replaces a list of addresses whole, so the others go along."""

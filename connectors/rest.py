@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import ClassVar
+from urllib.parse import quote
 
 from connectors.base import Connector
 from connectors.batches import applied, ids_of, one_by_one
@@ -24,8 +25,6 @@ from kernel.records import Action, Check, Cursor, Json, Page, SourceRecord, Writ
 GONE = (404, 410)
 """Statuses that say of an object, not of the address, that it is not there."""
 
-_PLAIN = re.compile(r"[\w-]{1,64}")
-
 
 class Rest(Connector):
     """Reads, checks and writes by what is declared; a subclass adds `find`, `body` and `webhook` where it has them."""
@@ -36,6 +35,8 @@ class Rest(Connector):
     """How the lists of an incremental resource are asked "since when"."""
     holds: ClassVar[str] = ""
     """The dotted path of the object in an answer about one; empty: the answer is the object."""
+    ids: ClassVar[str] = r"(?!\.+$).+"
+    """What the vendor's ids look like (a regular expression); anything else is no object's id and is never asked for."""
     changes_by: ClassVar[str] = "PATCH"
     """The method that changes an object and leaves alone what the body does not name."""
     see: ClassVar[str] = "let the credential's user read {}"
@@ -63,9 +64,10 @@ class Rest(Connector):
         return changes(self.http, lists, since, record, asking=asking, lookback=lookback, window=window)
 
     def fetch(self, resource: str, ids: Sequence[str]) -> list[SourceRecord]:
-        """One request each. An id that could lead to another address (webhooks are not always proven) is never asked for."""
+        """One request each. Webhooks are not always proven: an id is quoted, so that it leads to no other address."""
         spec, path = self.declared(resource), self.listed(resource)[0].path
-        answers = [self.http.get(f"{path}/{id}", accept=GONE) for id in ids if _PLAIN.fullmatch(id)]
+        named = [quote(id, safe="") for id in ids if re.fullmatch(self.ids, id)]
+        answers = [self.http.get(f"{path}/{id}", accept=GONE) for id in named]
         there = [self.record(resource, held(answer, self.holds)) for answer in answers if answer.status not in GONE]
         return as_asked(spec, ids, there)
 

@@ -214,13 +214,13 @@ def test_lists_are_read_by_what_is_declared() -> None:
         club(desk).read("shoes", None)
 
 
-def test_an_id_that_leads_elsewhere_is_never_asked_for() -> None:
-    desk = Desk(*MEMBERS)
-    told = club(desk).fetch("members", ["m2", "../fees", "m9", "a/b", ""])
-    assert [(one.id, one.deleted) for one in told] == [
-        ("m2", False), ("../fees", True), ("m9", True), ("a/b", True), ("", True),
-    ]  # fmt: skip
-    assert desk.asked == ["GET /members/m2", "GET /members/m9"]
+def test_an_id_leads_to_no_other_address() -> None:
+    desk = Desk(*MEMBERS, {"id": "a b@c"})
+    told = club(desk).fetch("members", ["m2", "../fees", "m9", "..", "a b@c", "m2?x=1", ""])
+    assert [one.id for one in told if not one.deleted] == ["m2", "a b@c"]
+    assert [one.id for one in told] == ["m2", "../fees", "m9", "..", "a b@c", "m2?x=1", ""]
+    paths = ["m2", "..%2Ffees", "m9", "a%20b%40c", "m2%3Fx%3D1"]
+    assert desk.asked == [f"GET /members/{path}" for path in paths]
 
 
 def test_what_carries_our_key_is_changed_and_only_the_rest_is_made() -> None:
