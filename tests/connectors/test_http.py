@@ -236,11 +236,23 @@ def test_urls_keep_their_path_prefix_query_and_quoting(clock: FakeClock) -> None
     http.get("/a%2Fb?c=%20d", params={"e": "f"})
     http.get("x?y=1", params={})
     http.follow("https://vendor.test/other?page=2")
+    http.get("/b", params=[("z[]", "ä&1"), ("z[]", "2")])
+    http.get("/c?d=1", params={"d": 2})
     assert [str(request.url) for request in vendor.asked] == [
         "https://vendor.test/v1/a%2Fb?c=+d&e=f",
         "https://vendor.test/v1/x?y=1",
         "https://vendor.test/other?page=2",
+        "https://vendor.test/v1/b?z%5B%5D=%C3%A4%261&z%5B%5D=2",
+        "https://vendor.test/v1/c?d=2",
     ]
+
+
+def test_nothing_of_an_answer_travels_with_the_next_request(clock: FakeClock) -> None:
+    vendor = Vendor(ok(headers={"Set-Cookie": "session=1; Path=/"}))
+    http = http_to(vendor, clock)
+    http.get("/x")
+    http.send("POST", "/x", json={}, write=True)
+    assert "cookie" not in vendor.asked[1].headers
 
 
 def test_redirects_are_not_followed(clock: FakeClock) -> None:
