@@ -128,7 +128,6 @@ class Http:
         self.timeout, self.max_answer, self.attempts = timeout, max_answer, attempts
         self._budget: Budget = budget or Windows(limits, self.clock)
         self._headers = {**_HEADERS, **(headers or {})}
-        self._extensions = {"timeout": httpx.Timeout(timeout).as_dict()}
         self._transport, self._clean = transport, clean
         self._opened: httpx.BaseTransport | None = None
         self._lock = threading.Lock()
@@ -259,8 +258,9 @@ class Http:
     def _exchange(self, call: _Call, headers: Mapping[str, str]) -> Answer:
         transport, sent_at = self._open(), self.clock.now()
         try:
+            steps = {"timeout": dict.fromkeys(("connect", "read", "write", "pool"), self.timeout)}
             request = httpx.Request(
-                call.method, self._signed(call), headers=headers, content=call.content, extensions=self._extensions
+                call.method, self._signed(call), headers=headers, content=call.content, extensions=steps
             )
             response = transport.handle_request(request)
             try:

@@ -97,6 +97,15 @@ def test_a_write_answered_with_rubbish_is_unknown_once_its_body_is_asked_for(toy
     assert len(toy.calls) == 1
 
 
+def test_the_timeout_holds_from_the_moment_it_is_set(toy: Toy, http: Http) -> None:
+    http.get("/things")
+    http.timeout, http.attempts = 0.1, 1
+    toy.faults.add("timeout", seconds=0.25)
+    with pytest.raises(Retry) as caught:
+        http.get("/things")
+    assert caught.value.cause == "timeout"
+
+
 def test_a_refused_connection_proves_that_a_write_was_not_applied(clock: FakeClock) -> None:
     vendor = Vendor(httpx.ConnectError("no"), httpx.ConnectTimeout("slow"), ok())
     assert http_to(vendor, clock).send("POST", "/x", json={}, write=True).status == 200
