@@ -1,9 +1,10 @@
-"""The only way to a vendor: one httpx client per connection, one retry policy, fates instead of exceptions.
+"""The only way to a vendor: one httpx transport per connection, one retry policy, fates instead of exceptions.
 
 Reads may be repeated, so whatever went wrong on the way is retried. A write is repeated only when it was provably not
 applied (no connection, 429, a refused credential, a lock); a timeout, a reset, a 5xx or a body that cannot be read
 leaves it Unknown, and only a reconcile may decide. Nothing leaves the connection's own host: no redirects, no proxies
-from the environment, no next-page link elsewhere, and no address that is not public (`connectors.guard`).
+from the environment, no cookies, no next-page link elsewhere, and no address that is not public (`connectors.guard`).
+A client around the transport would bring those back, and cost as much again as all that we add to a request.
 """
 
 from __future__ import annotations
@@ -35,6 +36,12 @@ MAX_ANSWER = 64 * 1024 * 1024
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _REFUSED = ("rate_limited", "daily_budget")
 _UNPARSED: Any = object()
+_HEADERS = {
+    "Accept-Encoding": "gzip, deflate",  # what httpx undoes without further packages
+    "Connection": "keep-alive",
+    "User-Agent": "throughline",
+    "Accept": "application/json",
+}
 
 
 @dataclass(slots=True, repr=False)
@@ -116,11 +123,13 @@ class Http:
         self.connection, self.verdicts, self.auth = connection, verdicts, auth
         self.clock: Clock = clock or SystemClock()
         self.base_url = _base(connection, base_url, plain=plain and isinstance(auth, OAuth1))
+        self._root = str(self.base_url or "").rstrip("/")
+        self._origin = _origin(self.base_url) if self.base_url is not None else None
         self.timeout, self.max_answer, self.attempts = timeout, max_answer, attempts
         self._budget: Budget = budget or Windows(limits, self.clock)
-        self._headers = {"User-Agent": "throughline", "Accept": "application/json", **(headers or {})}
+        self._headers = {**_HEADERS, **(headers or {})}
         self._transport, self._clean = transport, clean
-        self._client: httpx.Client | None = None
+        self._opened: httpx.BaseTransport | None = None
         self._lock = threading.Lock()
 
     def send(
@@ -211,9 +220,9 @@ class Http:
         """Release sockets, and what was leased of the budget."""
         self._budget.close()
         with self._lock:
-            if self._client is not None:
-                self._client.close()
-                self._client = None
+            if self._opened is not None:
+                self._opened.close()
+                self._opened = None
 
     def _attempt(self, call: _Call) -> Answer:
         call.answer = None
@@ -247,16 +256,17 @@ class Http:
         return answer
 
     def _exchange(self, call: _Call, headers: Mapping[str, str]) -> Answer:
-        client, sent_at = self._open(), self.clock.now()
+        transport, sent_at = self._open(), self.clock.now()
         try:
-            url = self._signed(call)
-            request = client.build_request(call.method, url, content=call.content, headers=headers)
-            response = client.send(request, stream=True)
+            steps = {"timeout": dict.fromkeys(("connect", "read", "write", "pool"), self.timeout)}
+            request = httpx.Request(
+                call.method, self._signed(call), headers=headers, content=call.content, extensions=steps
+            )
+            response = transport.handle_request(request)
             try:
                 content = self._body(response)
             finally:
                 response.close()
-                response.stream = httpx.ByteStream(b"")  # httpx's own refers back to the response
         except _NOT_SENT as error:
             raise Retry(self._told("cannot be reached", error), cause="unreachable", trace_id=call.trace_id) from None
         except (httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:
@@ -290,32 +300,27 @@ class Http:
                 raise httpx.ReadTimeout("trickles")
         return b"".join(pieces)
 
-    def _open(self) -> httpx.Client:
-        """The client, made at first use: connectors that only receive never need one."""
+    def _open(self) -> httpx.BaseTransport:
+        """The transport, made at first use: connectors that only receive never need one."""
         with self._lock:
-            if self._client is None:
+            if self._opened is None:
                 limits = httpx.Limits(max_connections=20, max_keepalive_connections=20)
-                self._client = httpx.Client(
-                    transport=self._transport
-                    or GuardedTransport(httpx.HTTPTransport(trust_env=False, limits=limits), self.connection),
-                    timeout=self.timeout,
-                    follow_redirects=False,
-                    trust_env=False,
+                self._opened = self._transport or GuardedTransport(
+                    httpx.HTTPTransport(trust_env=False, limits=limits), self.connection
                 )
-            return self._client
+            return self._opened
 
     def _resolve(self, url: str, params: Mapping[str, Any] | Sequence[tuple[str, Any]] | None) -> httpx.URL:
         """The absolute URL, pinned to the base host."""
         if self.base_url is None:
             raise Stop(f"{self.connection}: this connection only receives", cause="wrong_request")
-        if url.startswith(("http://", "https://")):
-            target = httpx.URL(url)
-            if _origin(target) != _origin(self.base_url):
-                raise Stop(f"{self.connection}: a link leads to another host", cause="foreign_host")
-        else:
-            target = httpx.URL(str(self.base_url).rstrip("/") + "/" + url.lstrip("/"))
-        # httpx: params={} would erase the URL's own query.
-        return target.copy_merge_params(params) if params else target  # type: ignore[arg-type]
+        absolute = url.startswith(("http://", "https://"))
+        text = url if absolute else f"{self._root}/{url.lstrip('/')}"
+        # httpx: params given to URL erase its own query; where there is none, that saves parsing it twice.
+        target = httpx.URL(text, params=params) if params and "?" not in text else httpx.URL(text)
+        if absolute and _origin(target) != self._origin:
+            raise Stop(f"{self.connection}: a link leads to another host", cause="foreign_host")
+        return target.copy_merge_params(params) if params and "?" in text else target  # type: ignore[arg-type]
 
     def _refused(self, error: ThroughlineError) -> Stop:
         told = f"{self.connection}: the vendor refused the credential; run: throughline check {self.connection}"

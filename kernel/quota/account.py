@@ -158,7 +158,7 @@ class Account:
             ask = Ask(ask.need, ask.need, ask.priority)  # the probe is one call
         self.queue.pop(worker, None)
         amounts = {limit.called: self._amount(limit, worker, ask, now) for limit in self.limits}
-        term = min((limit.term for limit in self.limits if not _at_once(limit)), default=10 * SECOND)
+        term = min((self._term(limit, now) for limit in self.limits if not _at_once(limit)), default=10 * SECOND)
         places = {limit.called: amounts[limit.called] for limit in self.limits if _at_once(limit)}
         windows = {name: n for name, n in amounts.items() if n and name not in places}
         if windows:
@@ -230,6 +230,11 @@ class Account:
         need, want = ask.need.get(limit.called, 0), ask.want.get(limit.called, 0)
         share = self._left(limit, worker, ask.priority, now) // (1 + len(self.queue))  # whoever waits gets some, too
         return max(need, min(want, limit.block, share))
+
+    def _term(self, limit: Limit, now: int) -> int:
+        """How long (µs) a block may be spent: longer where most of the limit is free, for a visit costs more than a call."""
+        free = limit.calls - self.used(limit, now)
+        return max(limit.term, min(limit.length // 2, SECOND)) if 2 * free > limit.calls else limit.term
 
     # how it changes ---------------------------------------------------------------------------------------------------
     def _settle(self, told: Report, now: int) -> None:

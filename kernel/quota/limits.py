@@ -70,7 +70,7 @@ class Limit:
 
     @cached_property
     def term(self) -> int:
-        """How long (µs) a leased block may be spent: short, so that little time is counted in which nothing was called."""
+        """How long (µs) a leased block may be spent where much is asked: short, for its calls count as if made at its end."""
         return min(max(self.length // 20, SECOND // 20), 10 * SECOND)
 
     @cached_property

@@ -97,6 +97,15 @@ def test_a_write_answered_with_rubbish_is_unknown_once_its_body_is_asked_for(toy
     assert len(toy.calls) == 1
 
 
+def test_the_timeout_holds_from_the_moment_it_is_set(toy: Toy, http: Http) -> None:
+    http.get("/things")
+    http.timeout, http.attempts = 0.1, 1
+    toy.faults.add("timeout", seconds=0.25)
+    with pytest.raises(Retry) as caught:
+        http.get("/things")
+    assert caught.value.cause == "timeout"
+
+
 def test_a_refused_connection_proves_that_a_write_was_not_applied(clock: FakeClock) -> None:
     vendor = Vendor(httpx.ConnectError("no"), httpx.ConnectTimeout("slow"), ok())
     assert http_to(vendor, clock).send("POST", "/x", json={}, write=True).status == 200
@@ -236,11 +245,23 @@ def test_urls_keep_their_path_prefix_query_and_quoting(clock: FakeClock) -> None
     http.get("/a%2Fb?c=%20d", params={"e": "f"})
     http.get("x?y=1", params={})
     http.follow("https://vendor.test/other?page=2")
+    http.get("/b", params=[("z[]", "ä&1"), ("z[]", "2")])
+    http.get("/c?d=1", params={"d": 2})
     assert [str(request.url) for request in vendor.asked] == [
         "https://vendor.test/v1/a%2Fb?c=+d&e=f",
         "https://vendor.test/v1/x?y=1",
         "https://vendor.test/other?page=2",
+        "https://vendor.test/v1/b?z%5B%5D=%C3%A4%261&z%5B%5D=2",
+        "https://vendor.test/v1/c?d=2",
     ]
+
+
+def test_nothing_of_an_answer_travels_with_the_next_request(clock: FakeClock) -> None:
+    vendor = Vendor(ok(headers={"Set-Cookie": "session=1; Path=/"}))
+    http = http_to(vendor, clock)
+    http.get("/x")
+    http.send("POST", "/x", json={}, write=True)
+    assert "cookie" not in vendor.asked[1].headers
 
 
 def test_redirects_are_not_followed(clock: FakeClock) -> None:

@@ -409,8 +409,13 @@ def test_the_vendors_sdk_drives_the_simulator(sim: StripeSimulator) -> None:
         client.v1.customers.list()
 
 
-def test_the_sdk_sees_no_retries_and_no_report_of_this_machine(sim: StripeSimulator, stripe: Stripe) -> None:
+def test_the_sdk_sees_no_retries_and_no_report_of_this_machine(
+    sim: StripeSimulator, stripe: Stripe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setattr("stripe._telemetry_id._loaded", False)
     stripe.write("customers", [item()])
+    assert not (tmp_path / "stripe").exists()  # where the SDK would keep an id for this machine
     (call,) = sim.calls
     assert call.headers["idempotency-key"] == "op-k1-g0"
     assert call.headers["stripe-version"] == stripe.settings.version

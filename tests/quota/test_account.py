@@ -61,6 +61,16 @@ def test_a_slow_answer_never_makes_a_window_too_full() -> None:
     assert came.over <= 1.0
 
 
+def test_a_block_may_be_spent_for_longer_while_most_of_the_limit_is_free() -> None:
+    account = Account(limits=(Limit(25, 1.0), Limit(1000, kind=Kind.DAY)))
+    calm = grant(account, START)
+    spend(account, START, 12)
+    busy = grant(account, START)
+    assert isinstance(calm, Granted)
+    assert isinstance(busy, Granted)
+    assert (calm.term, busy.term) == (SECOND // 2, SECOND // 20)
+
+
 def test_no_more_at_once_than_allowed() -> None:
     limits = [Limit(1000, 10.0), Limit(5, kind=Kind.CONCURRENT)]
     came = saturate(limits, seed=1, windows=3, workers=12, latency=0.3)
