@@ -26,7 +26,7 @@ import httpx
 from pydantic import SecretStr, model_validator
 
 from connectors.auth import Auth, BasicAuth, HeaderAuth, TokenAuth
-from connectors.base import Connector, ConnectorSettings, Deletes, Limit, Resource, WriteClass, WriteSpec, looked
+from connectors.base import Connector, ConnectorSettings, Deletes, Limit, Resource, WriteClass, WriteSpec, flag, looked
 from connectors.batches import one_by_one, refusing
 from connectors.budget import Told
 from connectors.changes import Listed, changes
@@ -44,15 +44,19 @@ from kernel.errors import Fate, Park, Stop
 from kernel.records import Action, Json, SourceRecord, WriteItem, WriteOutcome
 
 KEY = "throughline_key"  # where a record shows our key, whatever the hash of its field
-_V2 = Paging("cursor", ("limit", 500), told="additional_data.next_cursor", items="data", always=True)
+_FIELDS = Paging("cursor", ("limit", 500), told="additional_data.next_cursor", items="data", always=True)
+_V2 = replace(
+    _FIELDS, backwards={"sort_direction": "desc"}
+)  # a full page may be the last, and a lost cursor looks like it
 _V1 = Paging("start", ("limit", 500), told="additional_data.pagination.next_start", items="data")
+_LEADS = replace(_V1, more="additional_data.pagination.more_items_in_collection")
 _KINDS = {f"{one}s": one for one in ("organization", "person", "deal", "product")} | {"activities": "activity"}
 _RESOURCES = {**{one: many for many, one in _KINDS.items()}, "lead": "leads", "user": "users"}
 _DELETED = Listed("/api/v2/deals", _V2, {"status": "deleted"}, goes_on=True, bounded=False)
 _LISTS: Mapping[str, Sequence[Listed]] = {
     **{many: (Listed(f"/api/v2/{many}", _V2),) for many in _KINDS},
     "deals": (Listed("/api/v2/deals", _V2), Listed("/api/v2/deals/archived", _V2), _DELETED),
-    "leads": (Listed("/api/v1/leads", _V1), Listed("/api/v1/leads/archived", _V1)),
+    "leads": (Listed("/api/v1/leads", _LEADS), Listed("/api/v1/leads/archived", _LEADS)),
     "users": (Listed("/api/v1/users", _V1),),
 }
 _TYPES = {
@@ -283,7 +287,7 @@ class Pipedrive(Connector):
         )
 
     def _fields(self, resource: str) -> list[Json]:
-        pages = _V2.pages(self.http, f"/api/v2/{_KINDS[resource]}Fields", {})
+        pages = _FIELDS.pages(self.http, f"/api/v2/{_KINDS[resource]}Fields", {})
         return [told for items, _, _ in pages for told in items]
 
     def _hash(self, resource: str, *, needed: bool = False) -> str:
@@ -309,7 +313,7 @@ class Pipedrive(Connector):
             raw["stage"] = raw["status"] if raw.get("status") in ("won", "lost") else str(raw.get("stage_id") or "")
         told, id = raw.get(str(spec.updated_at)), str(raw.get("id") or "")
         stamp = instant_of(told) if told else None
-        if raw.get("is_deleted") and resource != "users":
+        if resource != "users" and flag(raw.get("is_deleted")):
             return SourceRecord(id, {"id": id}, stamp, deleted=True)
         return SourceRecord(id, raw, stamp, fault="" if id else "it has no id")
 

@@ -96,7 +96,7 @@ class Company:
         answer = self.http.get(self.path("query"), params={"query": text, "minorversion": self.version})
         body = answer.json()
         found = body.get("QueryResponse") if isinstance(body, dict) else None
-        rows = found.get(entity, []) if isinstance(found, dict) else None
+        rows = found.get(entity, None if _holds(found) else []) if isinstance(found, dict) else None
         if not isinstance(rows, list) or not all(isinstance(row, dict) and row.get("Id") for row in rows):
             raise answer.unreadable("the answer holds no objects")
         return rows, answer
@@ -173,6 +173,11 @@ def changed_at(row: Json) -> int:
 def instant_of(text: str) -> int:
     """A time as QuickBooks writes it."""
     return instant(datetime.fromisoformat(text))
+
+
+def _holds(found: Json) -> bool:
+    """Whether an answer has rows under some name; one without any tells nothing but its place and its counts."""
+    return bool(found.get("maxResults")) or any(isinstance(told, dict | list) for told in found.values())
 
 
 def _quoted(value: str) -> str:
