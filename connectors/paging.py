@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from connectors.dotted import at
@@ -16,8 +16,11 @@ class Paging:
     """One style. `asks` is the parameter that names the next page, `size` the one for its length and the most it may be.
 
     The next page is told in the body (`told`, a dotted path: cursors, offsets), or pages are numbered from 1 up to the
-    number in a header (`total`), or until one is not full (`numbered`). `items` is the dotted path of the objects; empty: the body is the list. `always`: the
-    last page says that it is the last (null), so an answer that says nothing is no end.
+    number in a header (`total`), or until one is not full (`numbered`). `items` is the dotted path of the objects; empty:
+    the body is the list. `always`: the last page says that it is the last (null), so an answer that says nothing is no
+    end. `more` is the dotted path of a flag that says the same in another way: both must agree. `backwards` are parameters
+    by which the list comes from its other end: where a page is full and yet the last, its last object is asked for, and
+    must not come after that page.
     """
 
     asks: str
@@ -27,6 +30,8 @@ class Paging:
     items: str = ""
     always: bool = False
     numbered: bool = False
+    more: str = ""
+    backwards: Mapping[str, Any] = field(default_factory=dict)
 
     def asking(self, most: int) -> Json:
         """The parameter that asks for a page of so many objects."""
@@ -43,6 +48,8 @@ class Paging:
             if not isinstance(items, list):
                 raise answer.unreadable("the answer holds no list")
             token = self._next(answer, token, len(items))
+            if token is None and self.backwards and len(items) >= self.size[1]:
+                self._ended(http, path, params, items[-1])
             yield items, token, answer
             if token is None:
                 return
@@ -59,9 +66,19 @@ class Paging:
             holder = at(answer.json(), around)
             if self.always and not (isinstance(holder, dict) and name in holder):
                 raise answer.unreadable("the answer does not say where the list goes on")
-            return at(answer.json(), self.told)
+            told = at(answer.json(), self.told)
+            if self.more and at(answer.json(), self.more) is not (told is not None):
+                raise answer.unreadable("the answer does not say whether the list goes on, and where")
+            return told
         last, number = answer.headers.get(self.total, ""), int(token or 1)
         return number + 1 if last.isdecimal() and number < int(last) else None
+
+    def _ended(self, http: Http, path: str, params: Mapping[str, Any], last: Json) -> None:
+        """Hold a list to its word that this was its last object, in the order it was asked for."""
+        answer = http.get(path, params={**params, self.size[0]: 1, **self.backwards})
+        order, furthest = params.get("sort_by", "id"), at(answer.json(), self.items)
+        if not furthest or furthest[0][order] > last[order]:
+            raise answer.unreadable("a full page says that the list ends there, and it does not")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +87,7 @@ class ById(Paging):
 
     What is deleted behind us draws the rest forward, and a page that began where the last one ended would leave objects
     out. So pages overlap; where they no longer meet we go back. Each object comes once. `total` is the header that counts
-    all; without it the list ends with a page that shows nothing new.
+    all; without it, or where it counts fewer than there were, the list ends with a page that shows nothing new.
     """
 
     def pages(
@@ -91,7 +108,8 @@ class ById(Paging):
                 continue
             fresh = [one for one in items if not _id(one) or _id(one) > last]
             told, last = answer.headers.get(self.total, ""), max([last, *map(_id, items)])
-            more = offset + len(items) < int(told) if told.isdecimal() else bool(fresh)
+            seen = offset + len(items)
+            more = seen < int(told) if told.isdecimal() and int(told) >= seen else bool(fresh)
             offset += max(1, len(items) - min(_OVERLAP, size // 2)) if items else size
             yield fresh, [offset, last] if more else None, answer
             if not more:

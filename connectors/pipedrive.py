@@ -45,8 +45,11 @@ from kernel.errors import Fate, Park
 from kernel.records import Action, Json, SourceRecord, WriteItem
 
 KEY = "throughline_key"  # where a record shows our key, whatever the hash of its field
-_V2 = Paging("cursor", ("limit", 500), told="additional_data.next_cursor", items="data", always=True)
+_FIELDS = Paging("cursor", ("limit", 500), told="additional_data.next_cursor", items="data", always=True)
+# A full page may be the last, and a lost cursor looks like it.
+_V2 = replace(_FIELDS, backwards={"sort_direction": "desc"})
 _V1 = Paging("start", ("limit", 500), told="additional_data.pagination.next_start", items="data")
+_LEADS = replace(_V1, more="additional_data.pagination.more_items_in_collection")
 _KINDS = {f"{one}s": one for one in ("organization", "person", "deal", "product")} | {"activities": "activity"}
 _RESOURCES = {**{one: many for many, one in _KINDS.items()}, "lead": "leads", "user": "users"}
 _TYPES = {
@@ -137,7 +140,7 @@ class Pipedrive(Rest):
             Listed("/api/v2/deals/archived", _V2),
             Listed("/api/v2/deals", _V2, {"status": "deleted"}, goes_on=True, bounded=False),
         ),
-        "leads": (Listed("/api/v1/leads", _V1), Listed("/api/v1/leads/archived", _V1)),
+        "leads": (Listed("/api/v1/leads", _LEADS), Listed("/api/v1/leads/archived", _LEADS)),
         "users": (Listed("/api/v1/users", _V1),),
     }
     asking = Bounds("updated_since", "updated_until", also={"sort_by": "update_time"})
@@ -238,7 +241,7 @@ class Pipedrive(Rest):
         return opened.naming([(_RESOURCES.get(kind), id)])
 
     def _fields(self, resource: str) -> list[Json]:
-        pages = _V2.pages(self.http, f"/api/v2/{_KINDS[resource]}Fields", {})
+        pages = _FIELDS.pages(self.http, f"/api/v2/{_KINDS[resource]}Fields", {})
         return [told for items, _, _ in pages for told in items]
 
     def _looked_up(self, resource: str) -> str:

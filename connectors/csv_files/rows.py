@@ -100,6 +100,8 @@ def _objects(file: CsvFile, path: Path) -> Iterator[Row]:
                 yield Row(number, [_text(line[:_SHOWN])], f"longer than {LONGEST} bytes")
                 continue
             line = (line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line).strip()
+            if number == 1 and _an_array(line):
+                raise Stop("the file is one JSON array, not an object on each line", cause="source_changed")
             if line:
                 yield _object(number, line)
 
@@ -107,6 +109,11 @@ def _objects(file: CsvFile, path: Path) -> Iterator[Row]:
 def _skip(lines: IO[bytes]) -> None:
     while (more := lines.readline(LONGEST)) and not more.endswith(b"\n"):
         pass
+
+
+def _an_array(line: bytes) -> bool:
+    """Whether a first line begins an array of objects, which may go on for the rest of the file."""
+    return line.replace(b" ", b"") == b"[" or line.replace(b" ", b"")[:2] == b"[{"
 
 
 def _object(number: int, line: bytes) -> Row:

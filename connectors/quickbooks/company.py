@@ -82,7 +82,8 @@ class Company:
         entity, also = ENTITIES[resource], " AND Active IN (true, false)" if resource in LISTS else ""
         text = f"SELECT * FROM {entity} WHERE {where}{also} {tail}"  # nosec B608 # noqa: S608 - values are quoted or instants of ours
         answer = self.http.get(self.path("query"), params={"query": text, "minorversion": self.version})
-        rows = held(answer, "QueryResponse").get(entity, [])
+        found = held(answer, "QueryResponse")
+        rows = found.get(entity, None if _holds(found) else [])
         if not isinstance(rows, list) or not all(isinstance(row, dict) and row.get("Id") for row in rows):
             raise answer.unreadable("the answer holds no objects")
         return rows, answer
@@ -154,6 +155,11 @@ def record(resource: str, row: Json) -> SourceRecord:
 def changed_at(row: Json) -> int:
     """When an object changed last (an instant, of whole seconds)."""
     return instant_of(row["MetaData"]["LastUpdatedTime"])
+
+
+def _holds(found: Json) -> bool:
+    """Whether an answer has rows under some name; one without any tells nothing but its place and its counts."""
+    return bool(found.get("maxResults")) or any(isinstance(told, dict | list) for told in found.values())
 
 
 def _quoted(value: str) -> str:

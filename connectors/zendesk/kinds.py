@@ -98,13 +98,17 @@ def record_of(resource: str, raw: Json) -> SourceRecord:
     times = [time_of(raw.get("updated_at"))]
     if isinstance(generated := raw.get("generated_timestamp"), int) and generated > 0:
         times.append(generated * SECOND)  # system changes move it and leave updated_at alone
-    gone = {
-        "users": raw.get("active") is False or flag(raw.get("permanently_deleted")),
-        "tickets": raw.get("status") == "deleted",
-    }
+    match resource:
+        case "users":
+            gone = raw.get("active") is False or flag(raw.get("permanently_deleted"))
+        case "tickets":
+            gone = raw.get("status") == "deleted"
+        case _:
+            told = raw.get("deleted_at")
+            gone = bool(told) if isinstance(told, str) else flag(told)
     return SourceRecord(
         id=str(raw["id"]),
         raw=raw,
         updated_at=max((time for time in times if time is not None), default=None),
-        deleted=gone.get(resource, bool(raw.get("deleted_at"))),
+        deleted=gone,
     )

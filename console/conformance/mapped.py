@@ -18,12 +18,14 @@ from mappings import Mapping, Part
 
 @check("mapping.draws", per="mapped")
 def draws(g: Ground, resource: str) -> None:
-    """What the connector reads, the mapping can draw: no record of a usual account is parked."""
+    """What the connector reads, the mapping can draw: a usual record is not parked, and gives more than an empty one."""
     mapping = _mapping(g, resource)
     record = _some(g, resource)
     drawn = mapping.draw([record], connection="here")[0]
     expect(drawn.error is None, f"a usual record is parked: {drawn.error}")
-    expect(drawn.parts or drawn.filtered, "a usual record gives nothing")
+    bare = mapping.draw([SourceRecord(record.id, {})], connection="here")[0]
+    told, untold = ([part.data for part in each.parts] for each in (drawn, bare))
+    expect(told != untold or drawn.filtered, "a usual record gives nothing")
 
 
 @check("mapping.writes", per="writable")

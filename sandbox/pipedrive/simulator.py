@@ -178,6 +178,8 @@ class PipedriveSimulator(Simulator):
         order = asked.get("sort_by", "id")
         rows = [one for one in self.state.all(resource) if self._wanted(one, asked, request)]
         rows.sort(key=lambda one: (one[order] if order == "update_time" else "", one["id"]))
+        if asked.get("sort_direction") == "desc":  # no cursor goes backwards here: nobody asks for one
+            rows.reverse()
         if (wanted := asked.get("ids")) is not None:
             rows = [one for one in rows if str(one["id"]) in wanted.split(",")]
         size = min(int(asked.get("limit", 100)), self.page)

@@ -7,6 +7,7 @@ import json
 import random
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
@@ -79,6 +80,8 @@ def files(folders: Iterable[Path]) -> Iterator[tuple[str, str]]:
     """(file, what is found) of everything below some folders, read as it lies on the disk."""
     for folder in folders:
         for path in sorted(folder.rglob("*")):
-            if path.is_file():
-                for hit in hits(path.read_bytes()):
-                    yield str(path), hit
+            content = b""
+            with suppress(FileNotFoundError, IsADirectoryError):  # SQLite takes its own files away when it is closed
+                content = path.read_bytes()
+            for hit in hits(content):
+                yield str(path), hit

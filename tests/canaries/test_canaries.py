@@ -29,6 +29,7 @@ def test_a_thousand_canaries_are_told_nowhere(tmp_path: Path) -> None:
         assert (firm.home / "throughline.db-wal").stat().st_size > 500_000
         assert (firm.home / "prefect/prefect.db").is_file()
         assert any("applied" in text for text in firm.shown)
+        assert sum(text.startswith("Ended(") for text in firm.shown) == 7
         assert list((firm.home / "logs").glob("*"))
 
 

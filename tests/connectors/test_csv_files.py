@@ -248,6 +248,13 @@ def write(key: str, action: Action = Action.UPSERT, vendor_id: str | None = None
     return WriteItem(action, key, f"{key}-{fields}", fields, vendor_id)
 
 
+@pytest.mark.parametrize("content", ['[{"id": 1}, {"id": 2}]', '[\n  {"id": 1}\n]', ' [ {"id": 1}]'])
+def test_one_array_is_no_file_of_json_lines(tmp_path: Path, content: str) -> None:
+    (tmp_path / "r.jsonl").write_text(content)
+    with pytest.raises(Stop, match="one JSON array"):
+        list(folder(tmp_path, r={"file": "r.jsonl", "id": "id"}).read("r", None))
+
+
 @pytest.mark.parametrize("file", ["out.csv", "out.jsonl"])
 def test_a_file_is_kept_with_one_row_per_record(tmp_path: Path, file: str) -> None:
     connector = out(tmp_path, file)

@@ -128,6 +128,43 @@ def shelf(held: list[int], *, counted: bool = True, most: int = 100) -> Handler:
 BY_ID = ById("offset", ("per_page", 20), total="x-wp-total")
 
 
+def _counted(many: int, lost: bool = False) -> Handler:
+    """A list of so many, from either end; `lost`: its first page says that it is the last."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked, order = request.url.params, 1
+        rows = [{"id": n} for n in range(many)]
+        if asked.get("direction") == "desc":
+            order = -1
+        start = int(asked.get("cursor", 0))
+        page = rows[::order][start : start + int(asked["limit"])]
+        more = start + len(page) if start + len(page) < many and not lost else None
+        return httpx.Response(200, json={"rows": page, "next": more})
+
+    return answer
+
+
+BACKWARDS = Paging("cursor", ("limit", 2), told="next", items="rows", always=True, backwards={"direction": "desc"})
+
+
+@pytest.mark.parametrize("many", [1, 2, 3, 4])
+def test_a_full_page_may_be_the_last(many: int) -> None:
+    pages = [*BACKWARDS.pages(vendor(_counted(many)), "/things", {})]
+    assert [one["id"] for items, _, _ in pages for one in items] == list(range(many))
+
+
+def test_a_full_page_that_says_it_is_the_last_and_is_not_is_noticed() -> None:
+    with pytest.raises(Retry, match="does not"):
+        list(BACKWARDS.pages(vendor(_counted(3, lost=True)), "/things", {}))
+
+
+@pytest.mark.parametrize("more", [{"more": True}, {"more": False, "next": 2}, {"next": 2}, {}, {"more": "no"}])
+def test_a_flag_and_a_token_that_disagree_are_no_end(more: Json) -> None:
+    style = Paging("start", ("limit", 2), told="next", items="rows", more="more")
+    with pytest.raises(Retry):
+        list(style.pages(vendor(lambda _: httpx.Response(200, json={"rows": [], **more})), "/things", {}))
+
+
 @pytest.mark.parametrize("many", [0, 1, 19, 20, 21, 100])
 @pytest.mark.parametrize("counted", [True, False])
 @pytest.mark.parametrize("most", [3, 100])

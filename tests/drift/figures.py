@@ -8,9 +8,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tests.conftest import REAL
-from tests.drift.rig import PAGES, Rig, csv_rig, judged, rigs
+from tests.drift.local import MAKERS, local_rigs
+from tests.drift.mutants import KINDS
+from tests.drift.rig import PAGES, Rig, judged, rigs
 
-SYSTEMS = (*PAGES, "csv")
+SYSTEMS = (*PAGES, *MAKERS)
 GOOD = frozenset({"reported", "parked", "stopped", "passed", "harmless"})
 """Verdicts that keep the promise; the others are silent, lost and crashed."""
 
@@ -18,7 +20,6 @@ NO_END: dict[str, str] = {
     "hubspot paging gone": "HubSpot's list says nothing at its end: without `paging` a page is the last",
     "hubspot paging renamed": "likewise",
     "hubspot paging null": "likewise",
-    "pipedrive additional_data.next_cursor null": "that is how Pipedrive's lists end",
 }
 """What no reader can tell from an end, with the reason (docs/explanation/guarantees.md says so)."""
 
@@ -45,12 +46,9 @@ def tried(
 def system_tried(system: str, seed: int, mutants: int, recorded: Path | None = None) -> tuple[Counter[str], list[str]]:
     """`mutants` of one connector: nine of ten over all its streams, the others where a list has several pages."""
     with tempfile.TemporaryDirectory(prefix="throughline-drift-") as folder:
-        if system == "csv":
-            rig = csv_rig(Path(folder))
-            try:
-                return tried([rig], seed, mutants)
-            finally:
-                rig.store.close()
+        if system in MAKERS:
+            with local_rigs(system, Path(folder)) as local:
+                return tried(local, seed, -(-mutants // len(local)))
         with rigs(system, Path(folder), recorded) as found:
             verdicts, broken = tried(found, seed, -(-mutants * 9 // (10 * len(found))))
     if recorded is None and system != "typeform":  # a page of Typeform's is a thousand records
@@ -58,9 +56,14 @@ def system_tried(system: str, seed: int, mutants: int, recorded: Path | None = N
             tempfile.TemporaryDirectory(prefix="throughline-drift-") as folder,
             rigs(system, Path(folder), paged=True) as paged,
         ):
-            more, worse = tried(paged, seed + 1, 8 * (mutants // 10), frozenset({"paging"}))
+            more, worse = tried(paged, seed + 1, len(KINDS) * (mutants // (10 * len(paged))), frozenset({"paging"}))
         verdicts, broken = verdicts + more, broken + worse
     return verdicts, broken
+
+
+def recordings_of(system: str) -> Path | None:
+    """Where the recordings of a system are; None where there are none, or none that a list of records was made of."""
+    return REAL if system not in (*MAKERS, "typeform") and (REAL / system).is_dir() else None
 
 
 def figures(mutants: int = 500, seed: int = 1) -> dict[str, int]:
@@ -68,7 +71,7 @@ def figures(mutants: int = 500, seed: int = 1) -> dict[str, int]:
     total: Counter[str] = Counter()
     for system in SYSTEMS:
         total += system_tried(system, seed, mutants)[0]
-        if system not in ("csv", "typeform") and (REAL / system).is_dir():
+        if recordings_of(system) is not None:
             total += system_tried(system, seed, mutants, REAL)[0]
     bad = {name: total[name] for name in ("silent", "lost", "crashed")}
     return {"drift_mutants": total.total(), **{f"drift_{name}": count for name, count in bad.items()}}

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-KINDS = ("gone", "renamed", "retyped", "picklist", "longer", "null", "nested", "paging")
-SCHEMA = ("gone", "renamed", "retyped", "nested")
+KINDS = ("gone", "renamed", "retyped", "picklist", "longer", "null", "nested", "new", "paging")
+SCHEMA = ("gone", "renamed", "retyped", "nested", "new")
 """Kinds that change a field in every record; they must be reported by name."""
 
 
@@ -74,9 +74,13 @@ def applied(mutant: Mutant, body: Any, places: Callable[[Any], list[dict[str, An
 
 
 def common(records: Sequence[dict[str, Any]]) -> set[tuple[str, ...]]:
-    """The fields that stand in each of these records, lists aside, and are not null there."""
-    each = ({path for path in _paths(record) if "[]" not in path} for record in records)
+    """The fields that stand in each of these records, lists aside, and hold something there: no null, no empty text."""
+    each = ({path for path in _paths(record) if "[]" not in path and _filled(record, path)} for record in records)
     return set.intersection(*each)
+
+
+def _filled(record: dict[str, Any], path: tuple[str, ...]) -> bool:
+    return all(holder[name] != "" for holder, name in _holders(record, path))
 
 
 def _is_text(record: dict[str, Any], path: tuple[str, ...]) -> bool:
@@ -99,6 +103,8 @@ def _change(holder: dict[str, Any], name: str, how: str) -> None:
         del holder[name]
     elif how == "renamed":
         holder[f"{name}_v2"] = holder.pop(name)
+    elif how == "new":
+        holder[f"{name}_new"] = value
     elif how == "null":
         holder[name] = None
     elif how in ("nested", "wrapped"):

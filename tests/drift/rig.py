@@ -6,7 +6,7 @@ import re
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -48,12 +48,24 @@ PAGES = {
     "zendesk": r"/incremental/",
     "typeform": r"/responses",
     "pipedrive": r"^/api/v[12]/(?!.*[fF]ields)",
+    "woocommerce": r"/wc/v3/(customers|orders|products)\?",
+    "quickbooks": r"/query\?",
 }
 """The paths whose answers hold records."""
 
-RECORDS = {"stripe": "data", "hubspot": "results", "salesforce": "records", "typeform": "items", "pipedrive": "data"}
-LISTED = {"hubspot": 100, "stripe": 100}
+TELLING = {"woocommerce": ("x-wp-total",)}
+"""Headers that tell where a list ends."""
+
+RECORDS = {"stripe": "data", "hubspot": "results", "salesforce": "records", "typeform": "items", "pipedrive": "data",
+           "woocommerce": "body"}  # fmt: skip
+LISTED = {"hubspot": 100, "stripe": 100, "pipedrive": 500}
 """Records on a page of the first read, where that is not the practice's own number."""
+
+ALSO_PAGED = {"pipedrive": ["leads"]}
+"""Streams whose lists go on in another way than those of the practice's main one."""
+
+ASKED = frozenset({"shopify"})
+"""Whose answers hold what a document asked for and nothing else: a field that is new there comes with the next one."""
 
 MADE = 7
 """Objects of each resource: more than have to be seen before an absence means anything."""
@@ -67,8 +79,10 @@ def records_in(system: str, body: Any) -> list[dict[str, Any]]:
         data = body.get("data")
         found = [each for each in (data or {}).values() if isinstance(each, dict)] if isinstance(data, dict) else []
         return [node for each in found for node in _nodes(each)]
-    if system == "zendesk":
-        listed = next((each for each in body.values() if isinstance(each, list)), [])
+    if system in ("zendesk", "quickbooks"):
+        around = body.get("QueryResponse") if system == "quickbooks" else body
+        lists = around.values() if isinstance(around, dict) else ()
+        listed = next((each for each in lists if isinstance(each, list)), [])
     else:
         listed = body.get(RECORDS[system]) or []
     return [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
@@ -207,82 +221,6 @@ class _Connections:
         return self.rig.system
 
 
-@dataclass
-class CsvRig(Rig):
-    """A file. Its rows are the page; what is around them is how the file is written."""
-
-    rows: list[dict[str, Any]] = field(default_factory=list)
-
-    def mutants(self, seed: int, how_many: int) -> list[Mutant]:
-        """Fields as everywhere; the file's own troubles in turn."""
-        made = drawn(seed, how_many, [{"rows": self.rows}], _rows, self.mapping.sources)
-        paging = [each for each in made if each.kind == "paging"]
-        odd = {each.seed: FILE_TROUBLES[n % len(FILE_TROUBLES)] for n, each in enumerate(paging)}
-        return [replace(each, path=(), how=odd[each.seed]) if each.seed in odd else each for each in made]
-
-    @cached_property
-    def steady(self) -> set[tuple[str, ...]]:
-        """The columns that are filled."""
-        return common(self.rows)
-
-    def mutate(self, mutant: Mutant | None) -> None:
-        """Write the file."""
-        rows, trouble = self.rows, mutant.how if mutant is not None and mutant.kind == "paging" else ""
-        if mutant is not None and not trouble:
-            rows = _rows(applied(mutant, {"rows": rows}, _rows))
-        columns = list(dict.fromkeys(name for row in rows for name in row))
-        lines = [columns, *([_cell(row.get(name)) for name in columns] for row in rows)]
-        if trouble == "no header":
-            del lines[0]
-        if trouble == "short row":
-            lines[-1] = lines[-1][:2]
-        told = "\n".join((";" if trouble == "other delimiter" else ",").join(line) for line in lines)
-        content = told.encode("utf-16" if trouble == "other encoding" else "utf-8")
-        (Path(self.settings["folder"]) / "contacts.csv").write_bytes(content[:3] if trouble == "cut short" else content)
-
-
-FILE_TROUBLES = ("no header", "short row", "other delimiter", "other encoding", "cut short")
-
-
-def _rows(body: Any) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = body["rows"]
-    return found
-
-
-def _cell(value: Any) -> str:
-    return "" if value is None else str(value).replace(",", " ").replace(";", " ")
-
-
-def csv_rig(folder: Path) -> CsvRig:
-    """A file of contacts."""
-    names = ("Ada Lovelace", "Bob Fox", "Cy Young", "Di Prince", "Ed Wood", "Fay Wray", "Gus Grissom")
-    rows = [
-        {
-            "contact_id": f"c{n}",
-            "email": f"made{n}@example.com",
-            "first_name": name.split()[0],
-            "last_name": name.split()[1],
-        }
-        for n, name in enumerate(names)
-    ]
-    files = {"contacts": {"file": "contacts.csv", "id": "contact_id"}}
-    clock = FakeClock()
-    settings = {"folder": str(folder), "files": files}
-    rig = CsvRig(
-        "csv",
-        "contacts",
-        Tape(re.compile("^$")),
-        settings,
-        clock,
-        fast_store(folder),
-        clock.at,
-        rows=rows,
-        schema=("gone", "renamed"),
-    )  # cells have no types
-    rig.learn()
-    return rig
-
-
 def fast_store(folder: Path) -> Store:
     """A store that need not survive the machine."""
     store = open_store(sqlite_url(folder / "store.db"), Vault([KEY]))
@@ -299,16 +237,17 @@ def fast_store(folder: Path) -> Store:
 def rigs(system: str, folder: Path, recorded: Path | None = None, paged: bool = False) -> Iterator[list[Rig]]:
     """Every mapped stream of a system, its vendor on tape: the simulator's own objects, or the recorded ones.
 
-    `paged`: one stream only, of more than two pages.
+    `paged`: only streams that stand for a way of paging, of more than two pages each.
     """
     with grounds(system) as ground:
-        made = [ground.practice.main] if paged else _resources(ground)
+        made = [ground.practice.main, *ALSO_PAGED.get(system, ())] if paged else _resources(ground)
         if recorded is not None:
             ground.practice.paged(large=True)
             ground.sim.load(recorded)
             ground.quiet(made[0])
         else:
             connector = ground.ready()
+            ground.practice.paged(large=system == "pipedrive")  # whose pages are as long as they were asked for
             for resource in made:
                 ground.make(resource, 2 * LISTED.get(system, ground.practice.page) + 3 if paged else MADE)
             ground.quiet(made[0])
@@ -316,9 +255,10 @@ def rigs(system: str, folder: Path, recorded: Path | None = None, paged: bool = 
         store = fast_store(folder)
         found = []
         for resource in made:
-            tape = Tape(re.compile(PAGES[system]))
+            tape = Tape(re.compile(PAGES[system]), TELLING.get(system, ()))
             clock = FakeClock(ground.clock.now())
-            rig = Rig(system, resource, tape, ground.practice.settings(), clock, store, clock.at)
+            schema = tuple(kind for kind in SCHEMA if kind != "new" or system not in ASKED)
+            rig = Rig(system, resource, tape, ground.practice.settings(), clock, store, clock.at, schema=schema)
             rig.learn()
             found.append(rig)
         try:
@@ -362,7 +302,7 @@ def judged(rig: Rig, mutant: Mutant) -> tuple[str, str]:
         )
     if was.counts.inbound.parked == was.counts.inbound.read:
         return "harmless", "none of these records is known anyway"
-    mapped = rig.mapping.sources - ALTERNATIVES
-    if (mutant.kind in rig.schema and steady) or (mutant.kind in ("picklist", "longer") and path in mapped):
+    mapped = path in rig.mapping.sources and path.rpartition("[].")[2] not in ALTERNATIVES
+    if (mutant.kind in rig.schema and steady) or (mutant.kind in ("picklist", "longer") and mapped):
         return "silent", ""
     return "harmless", "what the dictionary holds of it is the same"

@@ -12,9 +12,10 @@ from journey.counts import Counts
 from journey.inbound.shapes import Shape
 from journey.syncs import Stream
 from kernel.records import SourceRecord
-from tests.drift.figures import SYSTEMS, system_tried
+from tests.drift.figures import SYSTEMS, recordings_of, system_tried
+from tests.drift.local import LocalRig, csv_rig
 from tests.drift.mutants import Mutant
-from tests.drift.rig import MAPPINGS, CsvRig, csv_rig, judged
+from tests.drift.rig import MAPPINGS, judged
 
 STREAM = Stream("acct", "customers")
 
@@ -27,25 +28,25 @@ def test_no_mutant_is_silent(system: str) -> None:
     assert verdicts["stopped"] > 0
 
 
-@pytest.mark.parametrize("system", [name for name in SYSTEMS if name not in ("csv", "typeform")])
+@pytest.mark.parametrize("system", [name for name in SYSTEMS if recordings_of(name) is not None])
 def test_no_mutant_of_a_recording_is_silent(system: str, real: Path) -> None:
     _, broken = system_tried(system, seed=2, mutants=16, recorded=real)
     assert broken == [], "\n".join(broken)
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> Iterator[CsvRig]:
+def file(tmp_path: Path) -> Iterator[LocalRig]:
     """A file of contacts that was read before."""
     rig = csv_rig(tmp_path)
     yield rig
     rig.store.close()
 
 
-def test_the_same_seed_gives_the_same_mutants(file: CsvRig) -> None:
+def test_the_same_seed_gives_the_same_mutants(file: LocalRig) -> None:
     assert file.mutants(7, 40) == file.mutants(7, 40) != file.mutants(8, 40)
 
 
-def test_without_the_look_at_shapes_mutants_are_silent(file: CsvRig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_look_at_shapes_mutants_are_silent(file: LocalRig, monkeypatch: pytest.MonkeyPatch) -> None:
     gone = Mutant("gone", ("last_name",))
     assert judged(file, gone) == (
         "reported",
@@ -55,14 +56,14 @@ def test_without_the_look_at_shapes_mutants_are_silent(file: CsvRig, monkeypatch
     assert judged(file, gone)[0] == "silent"
 
 
-def test_a_lost_header_stops_and_tells_no_cell(file: CsvRig) -> None:
+def test_a_lost_header_stops_and_tells_no_cell(file: LocalRig) -> None:
     outcome = file.run(Mutant("paging", (), "no header"))
     assert outcome.stop is not None
     assert "Lovelace" not in outcome.told
     assert outcome.cursor in (None, "null")
 
 
-def test_a_mapped_field_that_is_gone_is_told_in_every_run_until_it_is_back(file: CsvRig) -> None:
+def test_a_mapped_field_that_is_gone_is_told_in_every_run_until_it_is_back(file: LocalRig) -> None:
     gone = Mutant("gone", ("last_name",))
     told = [list(file.run(gone, keep=n > 0).counts.warnings) for n in range(2)]
     assert told[0] == told[1] == ["acct.contacts last_name is gone: the mapping reads it and no record has it"]

@@ -5,16 +5,18 @@ from __future__ import annotations
 import threading
 import time
 from bisect import bisect_left
+from collections.abc import Callable
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 
 
 class CountingVendor:
-    """`url` is where it listens; `arrived` are monotonic times, one a call, refused ones included."""
+    """`url` is where it listens; `arrived` are seconds of its clock, one a call, refused ones included."""
 
-    def __init__(self, calls: int, per: float) -> None:
+    def __init__(self, calls: int, per: float, clock: Callable[[], float] = time.monotonic) -> None:
         """At most `calls` in any `per` seconds."""
-        self.calls, self.per = calls, per
+        self.calls, self.per, self._clock = calls, per, clock
         self.arrived: list[float] = []
         self.refused = 0
         self.agents: set[str] = set()
@@ -43,7 +45,7 @@ class CountingVendor:
 
     def _count(self, agent: str) -> bool:
         with self._lock:
-            now = time.monotonic()
+            now = self._clock()
             self.arrived.append(now)
             self.agents.add(agent)
             within = sum(1 for at in self.arrived[-2 * self.calls :] if at > now - self.per) <= self.calls
@@ -64,6 +66,10 @@ class CountingVendor:
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
+
+            def handle(self) -> None:
+                with suppress(ConnectionError):  # a worker was killed
+                    super().handle()
 
             def log_message(self, *_: object) -> None:
                 """Nothing."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from kernel.quota import Kind, Limit
 from kernel.store import open_store, sqlite_url
 from kernel.vault import Vault
-from tests.quota.processes import run_together
+from tests.quota.processes import run_paced, run_together
 from tests.quota.room import saturate
 from tests.quota.storms import storm
 
@@ -35,9 +35,8 @@ def figures(seeds: int = 5, processes: bool = True) -> dict[str, float]:
         with tempfile.TemporaryDirectory() as folder:
             database = sqlite_url(Path(folder) / "store.db")
             open_store(database, Vault([bytes(32)])).close()
-            real = run_together(database)
-        over.append(real.over)
-        used.append(real.used)
+            over.append(run_together(database).over)
+            used.append(run_paced(database).used)
     storms = [storm(seed=seed, tells=tells) for seed in range(seeds) for tells in (True, False)]
     return {
         "quota_max_over_limit": round(max(over), 4),

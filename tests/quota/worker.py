@@ -1,13 +1,21 @@
-"""One process that calls a vendor as fast as its share of the budget lets it: `python -m tests.quota.worker …`."""
+"""A worker that calls a vendor as fast as its share of the budget lets it: `python -m tests.quota.worker …`.
+
+It says "ready", begins when it is told anything, and ends at once when nobody can tell it anything any more. A paced one
+tells when it sleeps, and is told the instant at which it wakes.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
-import time
+import threading
+from random import Random
+
+import httpx
 
 from connectors.http import Http
 from journey.connecting import shared_budget
-from kernel.clock import SECOND, SystemClock
+from kernel.clock import SECOND, Clock, SystemClock
 from kernel.errors import ThroughlineError
 from kernel.quota import Limit
 from kernel.store import open_store
@@ -25,24 +33,59 @@ class OffClock(SystemClock):
         return super().now() + self.off
 
 
-def main(database: str, url: str, name: str, calls: str, per: str, seconds: str, off: str) -> None:
-    """Call until the time is up; a line when ready, then the number of calls that went through."""
-    clock = OffClock(int(off))
+class PacedClock:
+    """A time that passes only while its workers sleep, all of them: what the machine is busy with takes none."""
+
+    def __init__(self) -> None:
+        self.at = int(_told())
+
+    def now(self) -> int:
+        """The instant of all workers."""
+        return self.at
+
+    def sleep(self, seconds: float) -> None:
+        """Until it is that late."""
+        print("sleep", self.at + max(1, int(seconds * SECOND)), flush=True)  # noqa: T201
+        self.at = int(_told())
+
+
+class Distance(httpx.HTTPTransport):
+    """A vendor that is some way off, there and back."""
+
+    def __init__(self, clock: Clock, seed: str) -> None:
+        super().__init__()
+        self._clock, self._random = clock, Random(seed)  # noqa: S311 - reproducible on purpose
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """One call."""
+        self._clock.sleep(self._random.random() * 0.05)
+        answer = super().handle_request(request)
+        self._clock.sleep(self._random.random() * 0.05)
+        return answer
+
+
+def main(database: str, url: str, name: str, calls: str, per: str, off: str) -> None:
+    """Call without end. `off`: seconds by which this machine's clock is wrong, or "paced"."""
+    print("ready", flush=True)  # noqa: T201
+    paced = off == "paced"
+    clock: Clock = PacedClock() if paced else OffClock(int(off))
     store = open_store(database, Vault([bytes(range(32))]), clock)
     budget = shared_budget(store, "vendor", [Limit(int(calls), float(per))])
-    http = Http(connection="vendor", base_url=url, clock=clock, budget=budget)
-    print("ready", flush=True)  # noqa: T201
-    sys.stdin.readline()
-    until, done = time.monotonic() + float(seconds), 0
-    while time.monotonic() < until:
+    transport = Distance(clock, name) if paced else None
+    http = Http(connection="vendor", base_url=url, clock=clock, budget=budget, transport=transport)
+    if not paced:
+        _told()
+        threading.Thread(target=_told, daemon=True).start()
+    while True:
         try:
             http.get(f"/{name}")
-            done += 1
         except ThroughlineError:
-            time.sleep(0.05)
-    print(done, flush=True)  # noqa: T201
-    http.close()
-    store.close()
+            clock.sleep(0.05)
+
+
+def _told() -> str:
+    """What the other side says; where it says nothing more, this process is over."""
+    return sys.stdin.readline().strip() or os._exit(0)
 
 
 if __name__ == "__main__":

@@ -148,7 +148,7 @@ def _tells_its_key(c: Any) -> None:
     c.read = broken
 
 
-@twin("mapping.draws hubspot companies")
+@twin("mapping.draws hubspot companies", "mapping.draws sql contacts", "mapping.draws csv contacts")
 def _reads_empty_records(c: Any) -> None:
     fetch = c.fetch
     c.fetch = lambda resource, ids: [replace(one, raw={"id": one.id, "properties": {}}) for one in fetch(resource, ids)]
@@ -169,6 +169,6 @@ def _shouts(c: Any) -> None:
     on_writes(c, on_each(change))
 
 
-@twin("page.current hubspot")
+@twin("page.current hubspot", "page.current sql", "page.current csv")
 def _can_other_things_than_its_page_says(c: Any) -> None:
     c.resources = {"contacts": c.resources["contacts"]}

@@ -12,7 +12,7 @@ from kernel.errors import Retry
 from kernel.records import Check, Cursor, Page, SourceRecord
 
 
-@twin("reach.good hubspot")
+@twin("reach.good hubspot", "reach.good sql", "reach.good csv")
 def _complains_without_reason(c: Any) -> None:
     c.check = lambda: [Check("account", False, "something is wrong", "do something")]
 
@@ -30,24 +30,26 @@ def _raises_instead_of_telling(c: Any) -> None:
     c.check = check
 
 
-@twin("reach.unknown_resource hubspot")
+@twin("reach.unknown_resource hubspot", "reach.unknown_resource sql", "reach.unknown_resource csv")
 def _reads_what_there_is_not(c: Any) -> None:
     c.read = lambda resource, since, **_: iter(())
 
 
-@twin("discover.fields hubspot contacts")
+@twin("discover.fields hubspot contacts", "discover.fields sql contacts", "discover.fields csv contacts")
 def _finds_a_field_twice(c: Any) -> None:
     discover = c.discover
     c.discover = lambda resource: [*discover(resource), discover(resource)[0]]
 
 
-@twin("discover.live hubspot contacts")
+@twin("discover.live hubspot contacts", "discover.live sql contacts", "discover.live csv contacts")
 def _remembers_fields(c: Any) -> None:
     known = c.discover("contacts")
     c.discover = lambda resource: known
 
 
-@twin("read.pages hubspot companies", "read.pages pipedrive users")
+@twin(
+    "read.pages hubspot companies", "read.pages pipedrive users", "read.pages sql accounts", "read.pages csv contacts"
+)
 def _loses_the_last_of_a_page(c: Any) -> None:
     def change(resource: str, since: Cursor | None, pages: Iterator[Page]) -> Iterator[Page]:
         for page in pages:
@@ -57,7 +59,7 @@ def _loses_the_last_of_a_page(c: Any) -> None:
     on_pages(c, change)
 
 
-@twin("read.resumable hubspot companies")
+@twin("read.resumable hubspot companies", "read.resumable sql contacts", "read.resumable csv contacts")
 def _tells_the_cursor_of_the_page_after(c: Any) -> None:
     def change(resource: str, since: Cursor | None, pages: Iterator[Page]) -> Iterator[Page]:
         held = list(pages)
@@ -68,12 +70,21 @@ def _tells_the_cursor_of_the_page_after(c: Any) -> None:
     on_pages(c, change)
 
 
-@twin("read.incremental hubspot companies", "read.future hubspot companies")
+@twin(
+    "read.incremental hubspot companies",
+    "read.future hubspot companies",
+    "read.incremental sql contacts",
+    "read.future sql contacts",
+)
 def _reads_the_whole_again(c: Any) -> None:
     on_pages(c, lambda resource, since, pages: pages, since=None)
 
 
-@twin("read.full_equals_incremental hubspot companies")
+@twin(
+    "read.full_equals_incremental hubspot companies",
+    "read.full_equals_incremental sql contacts",
+    "read.full_equals_incremental csv contacts",
+)
 def _shapes_changes_otherwise(c: Any) -> None:
     def change(resource: str, since: Cursor | None, pages: Iterator[Page]) -> Iterator[Page]:
         for page in pages:
@@ -84,7 +95,7 @@ def _shapes_changes_otherwise(c: Any) -> None:
     on_pages(c, change)
 
 
-@twin("read.ties hubspot companies")
+@twin("read.ties hubspot companies", "read.ties sql contacts")
 def _passes_over_equal_times(c: Any) -> None:
     def change(resource: str, since: Cursor | None, pages: Iterator[Page]) -> Iterator[Page]:
         newest = 0
@@ -107,7 +118,7 @@ def _looks_never_back(c: Any) -> None:
     on_pages(c, change)
 
 
-@twin("read.deletes hubspot companies")
+@twin("read.deletes hubspot companies", "read.deletes sql contacts")
 def _keeps_tombstones_back(c: Any) -> None:
     def change(resource: str, since: Cursor | None, pages: Iterator[Page]) -> Iterator[Page]:
         for page in pages:
@@ -117,7 +128,13 @@ def _keeps_tombstones_back(c: Any) -> None:
     on_pages(c, change)
 
 
-@twin("read.empty hubspot companies")
+@twin(
+    "read.empty hubspot companies",
+    "read.empty sql contacts",
+    "read.empty csv contacts",
+    "read.deletes sql accounts",
+    "read.deletes csv contacts",
+)
 def _takes_what_is_not_shown_for_deleted(c: Any) -> None:
     known: set[str] = set()
 
@@ -133,7 +150,7 @@ def _takes_what_is_not_shown_for_deleted(c: Any) -> None:
     on_pages(c, change)
 
 
-@twin("read.window hubspot companies")
+@twin("read.window hubspot companies", "read.window sql contacts")
 def _looks_past_the_window(c: Any) -> None:
     on_pages(c, lambda resource, since, pages: pages, window=None)
 
@@ -151,7 +168,7 @@ def _cuts_at_the_ceiling(c: Any) -> None:
     on_pages(c, change)
 
 
-@twin("read.memory csv")
+@twin("read.memory csv", "read.memory sql")
 def _holds_every_page(c: Any) -> None:
     def change(resource: str, since: Cursor | None, pages: Iterator[Page]) -> Iterator[Page]:
         held = list(pages)
@@ -160,7 +177,7 @@ def _holds_every_page(c: Any) -> None:
     on_pages(c, change)
 
 
-@twin("read.fetch hubspot companies")
+@twin("read.fetch hubspot companies", "read.fetch sql contacts", "read.fetch csv contacts")
 def _fetches_in_another_order(c: Any) -> None:
     fetch = c.fetch
     c.fetch = lambda resource, ids: fetch(resource, ids)[::-1]

@@ -12,7 +12,7 @@ from kernel.errors import Park, Retry, Unknown
 from kernel.records import Action, WriteItem, WriteOutcome
 
 
-@twin("write.create hubspot companies")
+@twin("write.create hubspot companies", "write.create sql accounts", "write.create csv accounts")
 def _finds_nothing(c: Any) -> None:
     c.find = lambda resource, keys: {key: [] for key in keys}
 
@@ -30,7 +30,7 @@ def _changes_something_each_time(c: Any) -> None:
     on_writes(c, on_each(lambda one: replace(one, fields={**one.fields, "jobtitle": f"Title {next(numbers)}"})))
 
 
-@twin("write.empty_values hubspot contacts")
+@twin("write.empty_values hubspot contacts", "write.empty_values sql contacts", "write.empty_values csv accounts")
 def _writes_a_word_for_nothing(c: Any) -> None:
     on_writes(c, on_each(lambda one: replace(one, fields={name: str(value) for name, value in one.fields.items()})))
 
@@ -54,7 +54,13 @@ def _creates_without_a_search(c: Any) -> None:
     on_writes(c, blind)
 
 
-@twin("write.class hubspot companies")
+@twin(
+    "write.class hubspot companies",
+    "write.class sql contacts",
+    "write.class csv accounts",
+    "write.replay sql contacts",
+    "write.replay csv accounts",
+)
 def _writes_another_external_id_each_time(c: Any) -> None:
     numbers = count()
     on_writes(
@@ -62,7 +68,15 @@ def _writes_another_external_id_each_time(c: Any) -> None:
     )
 
 
-@twin("write.delete hubspot companies", "write.archive hubspot companies", "write.associate hubspot contacts")
+@twin(
+    "write.delete hubspot companies",
+    "write.delete sql contacts",
+    "write.delete csv accounts",
+    "write.archive sql contacts",
+    "write.associate sql contacts",
+    "write.archive hubspot companies",
+    "write.associate hubspot contacts",
+)
 def _says_done_and_does_nothing(c: Any) -> None:
     def change(write: Send, resource: str, batch: Sequence[WriteItem]) -> list[WriteOutcome]:
         idle = batch[0].action is not Action.UPSERT
@@ -71,7 +85,7 @@ def _says_done_and_does_nothing(c: Any) -> None:
     on_writes(c, change)
 
 
-@twin("write.parent hubspot contacts")
+@twin("write.parent hubspot contacts", "write.parent sql contacts")
 def _forgets_the_parent(c: Any) -> None:
     on_writes(c, on_each(lambda one: replace(one, refs={})))
 
@@ -81,7 +95,12 @@ def _writes_one_by_one(c: Any) -> None:
     on_writes(c, lambda write, resource, batch: [write(resource, [one])[0] for one in batch])
 
 
-@twin("refuse.bad_value hubspot contacts")
+@twin(
+    "refuse.bad_value hubspot contacts",
+    "refuse.bad_value sql contacts",
+    "write.batch sql accounts",
+    "write.batch csv accounts",
+)
 def _tells_outcomes_in_another_order(c: Any) -> None:
     on_writes(c, lambda write, resource, batch: write(resource, batch)[::-1])
 
@@ -93,7 +112,7 @@ def _cuts_texts(c: Any) -> None:
     )
 
 
-@twin("refuse.unknown_choice hubspot contacts", "refuse.read_only hubspot contacts")
+@twin("refuse.unknown_choice hubspot contacts", "refuse.read_only hubspot contacts", "refuse.read_only sql contacts")
 def _leaves_out_what_would_be_refused(c: Any) -> None:
     def change(one: WriteItem) -> WriteItem:
         refused = {"lifecyclestage", *c.declared("contacts").write.read_only}
@@ -102,7 +121,7 @@ def _leaves_out_what_would_be_refused(c: Any) -> None:
     on_writes(c, on_each(change))
 
 
-@twin("refuse.taken hubspot contacts")
+@twin("refuse.taken hubspot contacts", "refuse.taken sql contacts")
 def _makes_a_double(c: Any) -> None:
     def change(one: WriteItem) -> WriteItem:
         return replace(one, fields={**one.fields, "email": f"other-{one.fields['email']}"})
@@ -139,7 +158,7 @@ def _sends_again_blindly(c: Any) -> None:
     on_writes(c, change)
 
 
-@twin("doubt.every_way hubspot")
+@twin("doubt.every_way hubspot", "doubt.unknown sql contacts")
 def _takes_doubt_for_not_applied(c: Any) -> None:
     def change(write: Send, resource: str, batch: Sequence[WriteItem]) -> list[WriteOutcome]:
         try:
