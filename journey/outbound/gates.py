@@ -102,6 +102,29 @@ class Gates:
         if weight.planned:
             self._close_if(conn, Kind.WRITES_TO_TARGET, route, tally.hour, limits.hour)
 
+    def foreseen(
+        self, conn: Connection, route: Route, bindings: Sequence[str], removed: int, changed: Sequence[str]
+    ) -> list[Question]:
+        """What would wait of a plan for these bindings, as questions nobody asked yet; nothing is counted or written."""
+        often = len(self.too_often(conn, route, changed))
+        facts: dict[str, Any] = {"waiting": often, "limit": {"count": route.limits.record}}
+        found = [(Kind.WRITES_TO_RECORD, facts)] if often else []
+        earlier = pace.recent(conn, route.connection, route.resource, self.ctx.store.clock.now())
+        limits = {
+            Kind.REMOVALS: (removed, self._removals(route.limits.removals)),
+            Kind.CHANGES: (len(changed), route.limits.changes),
+            Kind.WRITES_TO_TARGET: (len(bindings), route.limits.hour),
+        }
+        for kind, (more, limit) in limits.items():
+            group = _group(kind, self.sync, route)
+            rest = holding.unsent_besides(conn, group, bindings)
+            counted = more + rest
+            if kind is Kind.WRITES_TO_TARGET:
+                counted = earlier + max(0, more - (holding.unsent(conn, group) - rest))
+            if more and self._is_too_much(conn, kind, route, counted, limit):
+                found.append((kind, self._measured(conn, kind, route, more + rest, limit)))
+        return [Question(kind, self.sync.name, route.connection, route.resource, told) for kind, told in found]
+
     def close(self) -> None:
         """The plan is complete: every question of the sync says what it is about, or is withdrawn where nothing is left of it."""
         if not self._open:
@@ -121,11 +144,7 @@ class Gates:
         """Hold a route's group from the batch on in which it became too much."""
         asked = self._key(kind, route) in self._open
         group = _group(kind, self.sync, route)
-        if not asked and not limit.exceeded(counted, 0):
-            return
-        if not asked and not limit.exceeded(counted, self._objects(conn, route)):
-            return
-        if not asked and self._is_first_load(conn, kind, route, limit):
+        if not self._is_too_much(conn, kind, route, counted, limit):
             return
         if not asked and kind is not Kind.WRITES_TO_TARGET:  # a newer plan may have taken an older one's place
             counted = holding.unsent(conn, group)
@@ -133,6 +152,14 @@ class Gates:
             if not limit.exceeded(counted, self._objects(conn, route)):
                 return
         holding.hold(conn, group, self._gate(conn, kind, route).id)
+
+    def _is_too_much(self, conn: Connection, kind: Kind, route: Route, counted: int, limit: Limit) -> bool:
+        """More than passes by itself; or a question about it is open already, and this is one more."""
+        if self._key(kind, route) in self._open:
+            return True
+        if not limit.exceeded(counted, 0) or not limit.exceeded(counted, self._objects(conn, route)):
+            return False
+        return not self._is_first_load(conn, kind, route, limit)
 
     def _is_first_load(self, conn: Connection, kind: Kind, route: Route, limit: Limit) -> bool:
         """A target that holds nothing of ours is filled once; writes in a loop are of objects that are there."""
@@ -193,8 +220,12 @@ class Gates:
         limits = route.limits
         limit = {Kind.REMOVALS: self._removals(limits.removals), Kind.CHANGES: limits.changes}
         used = limit.get(Kind(question.kind), limits.hour)
-        facts |= {"of": self._objects(conn, route), "limit": {"count": used.count, "share": used.share}}
-        if question.kind == Kind.REMOVALS and self._shrunken:
+        return facts | self._measured(conn, Kind(question.kind), route, waiting, used)
+
+    def _measured(self, conn: Connection, kind: Kind, route: Route, waiting: int, used: Limit) -> dict[str, Any]:
+        facts: dict[str, Any] = {"waiting": waiting, "of": self._objects(conn, route)}
+        facts["limit"] = {"count": used.count, "share": used.share}
+        if kind is Kind.REMOVALS and self._shrunken:
             facts["shrunken"] = self._shrunken
         return facts
 

@@ -48,7 +48,9 @@ def test_every_check_that_looks_at_something_without_a_vendor_has_its_twin_there
     assert bitten - looked == set()
 
 
-@pytest.mark.parametrize("twin", TWINS, ids=lambda twin: f"{twin.case.system}-{twin.case}-{twin.about}".replace(" ", "_"))
+@pytest.mark.parametrize(
+    "twin", TWINS, ids=lambda twin: f"{twin.case.system}-{twin.case}-{twin.about}".replace(" ", "_")
+)
 def test_a_broken_connector_fails(ground_of: Callable[[str], Ground], twin: Twin) -> None:
     ground = ground_of(twin.case.system)
     ground.broken = twin.broken
