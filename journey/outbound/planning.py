@@ -68,11 +68,14 @@ def preview(ctx: Context, sync: Sync, limit: int) -> Preview:
         marks = _marks(ctx, sync, entity, limit)
         with ctx.store.read() as conn:
             scene = Scene(ctx, conn, [mark.golden_id for mark in marks])
-            for route in [route for route in sync.routes if route.entity == entity]:
-                planner = Comparison(ctx, scene, route, marks)
-                found.changes += planner.changes()
-                seats = [plan.binding_id for plan in planner.plans]
-                found.waiting += gates.foreseen(conn, route, seats, planner.removed, planner.changed)
+        planners = [Comparison(ctx, scene, route, marks) for route in sync.routes if route.entity == entity]
+        for planner in planners:
+            found.changes += planner.changes()
+        with ctx.store.read() as conn:
+            for planner in planners:
+                seats, made = [plan.binding_id for plan in planner.plans], len(planner.new_bindings)
+                weight = Weight(made, planner.removed, len(planner.changed), len(seats), 0)
+                found.waiting += gates.foreseen(conn, planner.route, weight, seats, planner.changed)
     return found
 
 
@@ -114,7 +117,8 @@ def _plan_batch(ctx: Context, sync: Sync, marks: Sequence[Any], gates: Gates) ->
             )
             superseded += old
             planned += new
-            gates.weigh(conn, route, Weight(planner.removed, len(planner.changed), new, old), often)
+            made = len(planner.new_bindings)
+            gates.weigh(conn, route, Weight(made, planner.removed, len(planner.changed), new, old), often)
             refused.overtaken(conn, planner.plans, ctx.store.clock.now())
         written = {row.id for row in bulk.select_in(conn, delivery, "id", [each["about"] for each in letters], ["id"])}
         parking.park(conn, [each for each in letters if each["about"] in written])
