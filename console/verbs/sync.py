@@ -19,6 +19,7 @@ from journey.outbound.comparing import Change
 from journey.stories import overview
 from journey.syncing import Watcher, run_sync
 from journey.syncs import Stream, Sync
+from journey.waiting import because
 from kernel.errors import ThroughlineError
 
 app = typer.Typer(help="Syncs: what is read from where and written to where.", no_args_is_help=True)
@@ -140,16 +141,25 @@ def plan(
     show_values: ShowValues = False,
     json: Json = False,
 ) -> None:
-    """What the next run would write of what is read already, field by field (before → after). Writes nothing."""
+    """What the next run would write of what is read already, field by field (before → after), and what would wait for a yes.
+
+    Writes nothing.
+    """
     with desk(screen) as opened:
         sync, ctx = opened.sync(name), opened.context()
         masker = Masker(opened.pins.dictionary, show_values)
-        changes = [_change(opened, sync, masker, change) for change in planning.preview(ctx, sync, limit)]
+        found = planning.preview(ctx, sync, limit)
+        changes = [_change(opened, sync, masker, change) for change in found.changes]
         waiting = [each for each in overview.overview(opened.store, 0)["to_plan"] if each["sync"] == name]
-        screen.answer({"sync": name, "changes": changes, "to_plan": waiting})
+        held = [{"kind": each.kind, "where": each.place, "because": because(each)} for each in found.waiting]
+        screen.answer({"sync": name, "changes": changes, "would_wait": held, "to_plan": waiting})
         rows = [_row(change, field) for change in changes for field in change["fields"] or [None]]
         screen.show(table(["target", "action", "golden record", "field", "before", "", "after"], rows))
         total = sum(each["records"] for each in waiting)
+        for each in held:
+            screen.note(f"would wait for a yes at {each['where']}: {each['because']}", "yellow")
+        if any(each["records"] > limit for each in waiting):
+            screen.note(f"{limit} records of each entity were looked at; more may wait: --limit {total}")
         screen.say(f"{len(changes)} writes planned from {total} records to look at; nothing was written.")
 
 

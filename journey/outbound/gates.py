@@ -105,6 +105,30 @@ class Gates:
         if weight.planned:
             self._close_if(conn, Kind.WRITES_TO_TARGET, route, tally.hour, limits.hour)
 
+    def foreseen(
+        self, conn: Connection, route: Route, weight: Weight, bindings: Sequence[str], changed: Sequence[str]
+    ) -> list[Question]:
+        """What would wait of a plan for these bindings, as questions nobody asked yet; nothing is counted or written."""
+        often, limits = len(self.too_often(conn, route, changed)), route.limits
+        facts: dict[str, Any] = {"waiting": often, "limit": {"count": limits.record}}
+        found = [(Kind.WRITES_TO_RECORD, facts)] if often else []
+        earlier = pace.recent(conn, route.connection, route.resource, self.ctx.store.clock.now())
+        weighed = {
+            Kind.REMOVALS: (weight.removed, self._removals(limits.removals)),
+            Kind.CHANGES: (weight.changed, limits.changes),
+            Kind.WRITES_TO_TARGET: (weight.planned, limits.hour),
+        }
+        for kind, (more, limit) in weighed.items():
+            group, coming = _group(kind, self.sync, route), weight.made if kind is Kind.WRITES_TO_TARGET else 0
+            rest = holding.unsent_besides(conn, group, bindings)
+            counted = more + rest
+            if kind is Kind.WRITES_TO_TARGET:
+                counted = earlier + max(0, more - (holding.unsent(conn, group) - rest))
+            if more and self._is_too_much(conn, kind, route, counted, limit, coming):
+                of = self._objects(conn, route, kind) + coming
+                found.append((kind, self._measured(kind, more + rest, limit, of)))
+        return [Question(kind, self.sync.name, route.connection, route.resource, told) for kind, told in found]
+
     def close(self) -> None:
         """The plan is complete: every question of the sync says what it is about, or is withdrawn where nothing is left of it."""
         if not self._open:
@@ -124,9 +148,7 @@ class Gates:
         """Hold a route's group from the batch on in which it became too much."""
         asked = self._key(kind, route) in self._open
         group = _group(kind, self.sync, route)
-        if not asked and not limit.exceeded(counted, 0):
-            return
-        if not asked and not limit.exceeded(counted, self._objects(conn, route, kind)):
+        if not self._is_too_much(conn, kind, route, counted, limit):
             return
         if not asked and kind is not Kind.WRITES_TO_TARGET:  # a newer plan may have taken an older one's place
             counted = holding.unsent(conn, group)
@@ -134,6 +156,14 @@ class Gates:
             if not limit.exceeded(counted, self._objects(conn, route, kind)):
                 return
         holding.hold(conn, group, self._gate(conn, kind, route).id)
+
+    def _is_too_much(
+        self, conn: Connection, kind: Kind, route: Route, counted: int, limit: Limit, coming: int = 0
+    ) -> bool:
+        """More than passes by itself; or a question about it is open already, and this is one more. Few are not counted."""
+        if self._key(kind, route) in self._open:
+            return True
+        return limit.exceeded(counted, 0) and limit.exceeded(counted, self._objects(conn, route, kind) + coming)
 
     def _set(self, route: Route, kind: Kind, counted: int) -> None:
         tally = self._tallies[_target(route)]
@@ -190,11 +220,13 @@ class Gates:
         limits = route.limits
         limit = {Kind.REMOVALS: self._removals(limits.removals), Kind.CHANGES: limits.changes}
         used = limit.get(Kind(question.kind), limits.hour)
-        facts |= {
-            "of": self._objects(conn, route, Kind(question.kind)),
-            "limit": {"count": used.count, "share": used.share},
-        }
-        if question.kind == Kind.REMOVALS and self._shrunken:
+        return facts | self._measured(
+            Kind(question.kind), waiting, used, self._objects(conn, route, Kind(question.kind))
+        )
+
+    def _measured(self, kind: Kind, waiting: int, used: Limit, of: int) -> dict[str, Any]:
+        facts: dict[str, Any] = {"waiting": waiting, "of": of, "limit": {"count": used.count, "share": used.share}}
+        if kind is Kind.REMOVALS and self._shrunken:
             facts["shrunken"] = self._shrunken
         return facts
 

@@ -19,6 +19,7 @@ from journey.outbound.comparing import Change, Comparison
 from journey.outbound.gates import Gates, Weight
 from journey.outbound.scene import Scene, referring
 from journey.syncs import Sync
+from kernel.approvals import Question
 from kernel.leases import hold
 from kernel.ledger import claims, plans
 from kernel.store import Raced, again_on_race, bulk
@@ -29,11 +30,10 @@ BATCH = 1000
 
 @dataclass(slots=True)
 class Planned:
-    """What one planning did, or, in a dry run, would do."""
+    """What one planning did."""
 
     planned: int = 0
     superseded: int = 0
-    changes: list[Change] = field(default_factory=list)
 
 
 def plan_sync(ctx: Context, sync: Sync) -> Planned:
@@ -53,17 +53,30 @@ def plan_sync(ctx: Context, sync: Sync) -> Planned:
     return done
 
 
-def preview(ctx: Context, sync: Sync, limit: int) -> list[Change]:
-    """What `plan_sync` would write now; nothing is kept."""
-    changes: list[Change] = []
+@dataclass(slots=True)
+class Preview:
+    """What a planning would write, and the questions that it would raise: what of it, and of earlier plans, would wait."""
+
+    changes: list[Change] = field(default_factory=list)
+    waiting: list[Question] = field(default_factory=list)
+
+
+def preview(ctx: Context, sync: Sync, limit: int) -> Preview:
+    """What `plan_sync` would write now, of so many records of each entity; nothing is kept."""
+    found, gates = Preview(), Gates(ctx, sync)
     for entity in dict.fromkeys(route.entity for route in sync.routes):
         marks = _marks(ctx, sync, entity, limit)
         with ctx.store.read() as conn:
             scene = Scene(ctx, conn, [mark.golden_id for mark in marks])
-        for route in sync.routes:
-            if route.entity == entity:
-                changes += Comparison(ctx, scene, route, marks).changes()
-    return changes
+        planners = [Comparison(ctx, scene, route, marks) for route in sync.routes if route.entity == entity]
+        for planner in planners:
+            found.changes += planner.changes()
+        with ctx.store.read() as conn:
+            for planner in planners:
+                seats, made = [plan.binding_id for plan in planner.plans], len(planner.new_bindings)
+                weight = Weight(made, planner.removed, len(planner.changed), len(seats), 0)
+                found.waiting += gates.foreseen(conn, planner.route, weight, seats, planner.changed)
+    return found
 
 
 def _marks(ctx: Context, sync: Sync, entity: str, limit: int) -> list[Any]:

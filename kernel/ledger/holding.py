@@ -53,6 +53,18 @@ def unsent(conn: Connection, group: Group) -> int:
     )
 
 
+def unsent_besides(conn: Connection, group: Group, binding_ids: Sequence[str]) -> int:
+    """The same without what is planned for these bindings: a newer plan will take its place."""
+    free = delivery.c.state.in_(_UNSENT) & delivery.c.gate.is_(None)
+    mine = group.condition & (free | (delivery.c.state == State.HELD))
+    replaced = 0
+    for start in range(0, len(binding_ids), _AT_ONCE):
+        part = binding_ids[start : start + _AT_ONCE]
+        query = select(func.count()).select_from(delivery).where(mine, delivery.c.binding_id.in_(part))
+        replaced += int(conn.execute(query).scalar() or 0)
+    return unsent(conn, group) - replaced
+
+
 def hold(conn: Connection, group: Group, gate: str, binding_ids: Sequence[str] | None = None) -> None:
     """Hold what of a group is not sent and was not released; of these bindings only, where some are named."""
     what = group.condition & delivery.c.state.in_(_UNSENT) & delivery.c.gate.is_(None)

@@ -23,6 +23,16 @@ def held(running: Company) -> Company:
     return running
 
 
+def test_a_plan_says_what_would_wait_before_anything_does(running: Company) -> None:
+    running.edit("flows/syncs/people.yaml", ROUTE, STRICT)
+    running.run("activate", "--by", "sam")
+    (told,) = running.json("sync", "plan", "people")["would_wait"]
+    assert (told["kind"], told["where"]) == ("removals", "hubspot.contacts")
+    assert told["because"].startswith("1 removals in one plan")
+    assert "would wait for a yes at hubspot.contacts" in running.run("sync", "plan", "people").output
+    assert running.json("approvals", "list")["approvals"] == []
+
+
 def _contacts(company: Company) -> int:
     return sum(not each.get("archived") for each in company.box["hubspot"].state.all("contacts"))
 

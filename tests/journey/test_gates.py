@@ -8,6 +8,8 @@ from dataclasses import replace
 import pytest
 
 from journey import pausing
+from journey.counts import Counts
+from journey.inbound.reading import read_stream
 from journey.interventions import approving
 from journey.limits import Limit, Limits
 from journey.outbound import planning
@@ -441,3 +443,60 @@ def test_what_is_not_there_cannot_be_paused_and_nobody_pauses_without_a_reason(f
         pausing.pause(full.store, "nowhere", ["test"], ["crm"], "eva", "why not")
     with pytest.raises(BadSetting, match="--why"):
         pausing.pause(full.store, "test", ["test"], ["crm"], "eva", " ")
+
+
+def _foreseen(world: World) -> list[Question]:
+    """What would wait of what is read, before anything is planned."""
+    ctx = world.context()
+    sync = ctx.pins.syncs["test"]
+    for stream in sync.streams:
+        read_stream(ctx, stream, Counts())
+    before = world.states()
+    found = planning.preview(ctx, sync, 1000)
+    assert world.states() == before, "a preview keeps nothing"
+    assert _open(world) == 0
+    return found.waiting
+
+
+def _twice(world: World) -> None:
+    """A rename that was planned and never sent, and a newer one that will take its place."""
+    _rename(world, 4)
+    ctx = world.context()
+    sync = ctx.pins.syncs["test"]
+    for stream in sync.streams:
+        read_stream(ctx, stream, Counts())
+    planning.plan_sync(ctx, sync)
+    _rename(world, 5, last="Newer")
+
+
+@pytest.mark.parametrize(
+    ("happens", "limits"),
+    [
+        (lambda world: _leave(world, 3), STRICT),
+        (lambda world: _leave(world, 6), STRICT),
+        (lambda world: _rename(world, 5), STRICT),
+        (lambda world: _rename(world, 8), STRICT),
+        (_twice, STRICT),
+        (lambda world: _rename(world, 3), replace(STRICT, record=1)),
+        (lambda world: _rename(world, 3), replace(STRICT, hour=Limit(2, 1.1))),
+        (lambda world: _rename(world, 3), replace(STRICT, hour=Limit(15, 1.1))),
+        (lambda world: [_person(world, MANY + n) for n in range(MANY)], replace(STRICT, hour=Limit(2, 1.1))),
+    ],
+    ids=[
+        "few leave",
+        "many leave",
+        "few change",
+        "many change",
+        "changed twice",
+        "same again",
+        "loop",
+        "no loop",
+        "filling",
+    ],
+)
+def test_a_preview_says_what_the_next_run_asks(full: World, happens: Callable[[World], None], limits: Limits) -> None:
+    full.routes = [route("contact", "crm.contacts", on_last_member_gone="delete", limits=limits)]
+    happens(full)
+    foreseen = [(each.kind, each.place, each.facts["waiting"], each.facts["limit"]) for each in _foreseen(full)]
+    asked = full.run().waiting
+    assert foreseen == [(each.kind, each.place, each.facts["waiting"], each.facts["limit"]) for each in asked]
