@@ -17,6 +17,7 @@ from sqlalchemy import Connection, select
 
 from journey.context import Context
 from journey.syncs import Stream
+from kernel.approvals import Question
 from kernel.records import Cursor
 from kernel.store import Store, bulk
 from kernel.store.tables import approval, checkpoint, object_, sighting
@@ -115,6 +116,15 @@ def kept(conn: Connection, stream: Stream, question: str) -> tuple[list[str], in
     rows = conn.execute(select(*columns).where(*_of(stream, question)).order_by(sighting.c.n)).all()
     text = "".join(row.ids.hex() for row in rows)
     return [text[at : at + 32] for at in range(0, len(text), 32)], rows[0].began if rows else 0
+
+
+def some(conn: Connection, question: Question, most: int) -> list[dict[str, str]]:
+    """A few of the objects that a question is about, as a person is shown them: vendor ids and trace ids, no values."""
+    if not question.facts.get("missing"):
+        return []
+    ids, _ = kept(conn, Stream(str(question.connection), str(question.resource)), question.id)
+    rows = bulk.select_in(conn, object_, "id", ids[:most], ["vendor_id", "version"])
+    return [{"vendor_id": row.vendor_id, "trace_id": row.version} for row in rows]
 
 
 def questions(store: Store, stream: Stream) -> dict[str, str]:
