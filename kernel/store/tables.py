@@ -191,8 +191,7 @@ delivery = Table(
     Column("error", Text),
     _id("parent"),  # the delivery it replays
     _id("gate"),  # the approval that holds it (state HELD), or that released it
-    # None once pruned; {"fields": …, "refs": {name: golden id}, "of": {vendor field: member; "": of the others}}
-    Column("body", Sealed),
+    Column("body", Sealed),  # None once pruned; {"fields", "refs": {name: golden id}, "of": {field: member; "": rest}}
     Column("before", Sealed),  # the target fields it replaces
     UniqueConstraint("binding_id", "op_key"),
     Index("ix_delivery_due", "state", "connection", "resource", "not_before"),

@@ -124,13 +124,15 @@ def _says_of_everything_that_it_is_there(c: Any) -> None:
 
 
 @twin("sweep.deletes shopify customers", "sweep.deletes hubspot owners")
-def _hides_what_is_there_from_lists_and_by_id(c: Any) -> None:
+def _forgets_one_at_its_second_read(c: Any) -> None:
     def change(resource: str, since: Cursor | None, pages: Iterator[Page]) -> Iterator[Page]:
+        reads.append(resource)
         for n, page in enumerate(pages):
-            if n == 0 and len(page.records) > 4:
-                hidden.add(page.records.pop(1).id)
+            if n == 0 and len(reads) == 2:
+                hidden.add(page.records.pop(0).id)
             yield page
 
+    reads: list[str] = []
     hidden: set[str] = set()
     fetch = c.fetch
     c.fetch = lambda resource, ids: [
