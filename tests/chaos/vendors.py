@@ -78,7 +78,7 @@ WRITE = (
     ("empty200", 0.004, {}),
     ("expired_token", 0.001, {}),
 )
-"""Kind, chance at each request, options; requests that carry a batch meet them five times as often."""
+"""Kind, chance at each request, options; requests that carry a batch meet them three times as often: more, and the breaker takes the vendor for down."""
 SPOILS = {"stripe": (("stored_500", 0.006, {}), ("stored_500", 0.004, {"apply": True}))}
 _APPLIED = frozenset({"late_apply", "truncated", "html200", "empty200", "partial"})  # whatever their options say
 
@@ -110,7 +110,7 @@ class Vendors:
         random = Random(f"faults{seed}")  # noqa: S311
         switches = [(SOURCE, kind, chance, options) for kind, chance, options in READ]
         for target in self.targets:
-            more = often if target.alone else max(5, often)
+            more = often if target.alone else max(3, often)
             spoils = SPOILS.get(target.system, ())
             if "partial" in getattr(find_practices().get(target.system), "spoils", ()):
                 spoils = (("partial", 0.01, {"index": 1}), ("wrong_length", 0.01, {}))
