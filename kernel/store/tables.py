@@ -1,6 +1,6 @@
 """Every table. Instants are µs since the epoch (BIGINT), ids 32 hex digits, `Sealed` columns hold payloads.
 
-Who writes what: landing writes object, version, member, link, checkpoint, sighting; identity writes golden, match_key, decision,
+Who writes what: landing writes object, version, member, link, checkpoint; identity writes golden, match_key, decision,
 dirty; the ledger writes binding, target_state, delivery, attempt; each other table has the module of its name.
 """
 
@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Index, Integer, SmallInteger, String, Table, Text, UniqueConstraint
 
-from kernel.store.columns import Sealed, metadata, packed_column
+from kernel.store.columns import Sealed, metadata
 from kernel.store.columns import at_column as _at
 from kernel.store.columns import id_column as _id
 from kernel.store.columns import name_column as _name
 from kernel.store.columns import partial_index as _only
+from kernel.store.reads import checkpoint as checkpoint
+from kernel.store.reads import sighting as sighting
 
 connection = Table(
     "connection",
@@ -260,31 +262,6 @@ receipt = Table(
     Column("request", Sealed, nullable=False),  # {"method", "url", "headers", "body"}
     UniqueConstraint("connection", "dedupe_key"),
     Index(None, "state"),
-)
-
-checkpoint = Table(
-    "checkpoint",
-    metadata,
-    _name("connection", primary_key=True),
-    _name("resource", primary_key=True),
-    _name("backfill", primary_key=True),  # '' = the stream's own
-    Column("cursor", Text, nullable=False),
-    _id("run_id", nullable=False),
-    _at("updated_at", False),
-    Column("complete_count", Integer),  # records of the last complete read, to notice a shrunken one
-    Column("seen", Integer),  # batches in `sighting`, where every one of the complete read under way is there
-    Column("shape", Text),  # how its records look, to notice drift: {path: [kinds, records that all had it]}
-)
-
-sighting = Table(
-    "sighting",
-    metadata,
-    _name("connection", primary_key=True),
-    _name("resource", primary_key=True),
-    _name("read", primary_key=True),  # a complete read, by its backfill; or the approval that asks what one missed
-    Column("n", Integer, primary_key=True),
-    _at("began", False),  # when that read began
-    packed_column("ids"),  # object ids, packed: eight bytes of each one seen, all of each missed
 )
 
 lease = Table(
