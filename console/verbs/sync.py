@@ -140,7 +140,10 @@ def plan(
     show_values: ShowValues = False,
     json: Json = False,
 ) -> None:
-    """What the next run would write of what is read already, field by field (before → after). Writes nothing."""
+    """What the next run would write of what is read already, field by field (before → after). Writes nothing.
+
+    What its reads will find, changes and objects that are gone, is not in it.
+    """
     with desk(screen) as opened:
         sync, ctx = opened.sync(name), opened.context()
         masker = Masker(opened.pins.dictionary, show_values)
