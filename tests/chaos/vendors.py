@@ -33,12 +33,14 @@ class Target:
     last: str
     phone: str
     alone: bool = True  # each item goes in a request of its own
+    leaving: str = "delete"  # what becomes of who left
 
 
 TARGETS = (
     Target("hubspot", "contacts", "A", "properties.throughline_key", "properties.email", "properties.lastname", "properties.phone", alone=False),
     Target("salesforce", "Contact", "A", "Throughline_Key__c", "Email", "LastName", "Phone", alone=False),
     Target("stripe", "customers", "B", "metadata.throughline_key", "email", "name", "phone"),
+    Target("quickbooks", "customers", "C", "", "PrimaryEmailAddr.Address", "FamilyName", "PrimaryPhone.FreeFormNumber", alone=False, leaving="archive"),
     Target("register", "contacts", "C", "key", "email", "last_name", "phone"),
     Target("shelf", "contacts", "D", "key", "email", "last_name", "phone"),
     Target("pipedrive", "persons", "D", "", "emails.0.value", "name", "phones.0.value"),
@@ -154,8 +156,10 @@ class Vendors:
 
 
 def gone(obj: Json) -> bool:
-    """In a recycle bin."""
-    return bool(obj.get("archived") or obj.get("IsDeleted") or obj.get("deleted") or obj.get("is_deleted"))
+    """In a recycle bin, or no longer active."""
+    return obj.get("Active") is False or bool(
+        obj.get("archived") or obj.get("IsDeleted") or obj.get("deleted") or obj.get("is_deleted")
+    )
 
 
 def last_name(target: Target, obj: Json) -> str:
