@@ -59,7 +59,7 @@ class Deletes(StrEnum):
 
     NONE = "none"  # it does not
     IN_STREAM = "in_stream"  # the incremental read carries tombstones
-    SWEEP = "sweep"  # only a complete read shows what is missing
+    SWEEP = "sweep"  # only a complete read shows what is missing; `fetch` by id has the last word
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +210,13 @@ class Connector(ABC):
     def read(self, resource: str, since: Cursor | None, *, window: tuple[int, int] | None = None) -> Iterator[Page]:
         """Pages from `since` (None: from the beginning) or of a window of instants [from, to)."""
         raise Stop(f"{self.system} cannot read {resource}")
+
+    def holds_back(self, resource: str) -> str:
+        """Why a complete read may not show objects that are there (a scope that was not granted); '' where it shows all.
+
+        Asked where a read misses objects that only a sweep tells to be gone: with a reason, none of them is deleted.
+        """
+        return ""
 
     def fetch(self, resource: str, ids: Sequence[str]) -> list[SourceRecord]:
         """The named objects as they are now; a missing one comes back as a tombstone."""

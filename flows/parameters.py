@@ -42,21 +42,25 @@ class _OneStream(_Parameters):
 
 
 class BackfillParameters(_OneStream):
-    """A window of a stream, read again with a checkpoint of its own."""
+    """A window of a stream, or all of it, read again with a checkpoint of its own."""
 
-    start: AwareDatetime = Field(title="From", description="First instant of the window, with its zone.")
-    end: AwareDatetime = Field(title="Until", description="The window ends just before this instant.")
+    start: AwareDatetime | None = Field(
+        None, title="From", description="First instant of the window, with its zone; empty: the whole stream is read."
+    )
+    end: AwareDatetime | None = Field(None, title="Until", description="The window ends just before this instant.")
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
-        if self.start >= self.end:
+        if (self.start is None) != (self.end is None):
+            raise ValueError("a window has a beginning and an end; without both, the whole stream is read")
+        if self.start is not None and self.end is not None and self.start >= self.end:
             raise ValueError("the window ends before it begins")
         return self
 
     @property
-    def window(self) -> tuple[int, int]:
-        """As instants."""
-        return instant(self.start), instant(self.end)
+    def window(self) -> tuple[int, int] | None:
+        """As instants; None: the whole stream."""
+        return None if self.start is None or self.end is None else (instant(self.start), instant(self.end))
 
 
 class RemapParameters(_OneStream):

@@ -50,9 +50,9 @@ def plan_and_deliver(run: Run, sync: Sync, watch: Watcher) -> None:
 
 
 def read_one(
-    run: Run, stream: Stream, watch: Watcher, window: tuple[int, int] | None = None
+    run: Run, stream: Stream, watch: Watcher, window: tuple[int, int] | None = None, *, whole: bool = False
 ) -> ThroughlineError | None:
-    """Read one stream, or a window of it, into the run's counts; the error that stopped it, if one did."""
+    """Read one stream, a window of it, or the whole of it anew, into the run's counts; the error that stopped it, if one did."""
 
     def progress(stream: Stream, counts: Inbound) -> None:
         run.lease.renew()
@@ -62,7 +62,7 @@ def read_one(
         run.counts.warn(f"{stream.connection} is paused: {stream} was not read")
         return None
     try:
-        reading.read_stream(run.ctx, stream, run.counts, window=window, progress=progress)
+        reading.read_stream(run.ctx, stream, run.counts, window=window, whole=whole, progress=progress)
     except Held:
         run.counts.warn(f"{stream} is being read by another worker")
     except ThroughlineError as error:

@@ -75,6 +75,10 @@ def because(question: Question) -> str:
             return f"{waiting} writes wait: too many to one target within an hour; {_allowed(limit)}"
         case Kind.WRITES_TO_RECORD:
             return f"{waiting} records were written {limit.get('count')} times within an hour, and would be again"
+        case Kind.SHRUNKEN_READ if facts.get("missing"):
+            return (
+                f"a complete read no longer shows {facts['missing']} of {facts.get('known')} objects; none is deleted"
+            )
         case Kind.SHRUNKEN_READ:
             return f"a complete read brought {facts.get('read')} records, {facts.get('before')} the time before"
         case _:

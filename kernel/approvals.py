@@ -111,6 +111,13 @@ def last_released(conn: Connection, kind: str, connection: str, resource: str) -
     return max((int(at) for at in conn.execute(query).scalars() if at is not None), default=0)
 
 
+def was_refused(conn: Connection, kind: str, connection: str, resource: str, fingerprint: str) -> bool:
+    """Whether a person refused exactly this, so that it is not asked again."""
+    here = (approval.c.connection == connection, approval.c.resource == resource, approval.c.fingerprint == fingerprint)
+    query = select(approval.c.id).where(approval.c.kind == kind, approval.c.state == Answer.REFUSED, *here)
+    return conn.execute(query.limit(1)).first() is not None
+
+
 def ask(conn: Connection, store: Store, question: Question) -> Question:
     """Write a new question."""
     question.asked_at = store.clock.now()

@@ -253,6 +253,11 @@ class Mapping:
                 drawn.filtered = "no part of the mapping fits"
         return drawn
 
+    @property
+    def identifies(self) -> bool:
+        """Whether it states where a record's id is: of generic sources."""
+        return self._identity is not None
+
     def identify(self, raw: Json) -> tuple[str, int | None] | None:
         """(id, instant of the version) as the mapping declares them; None where it does not or the id is missing."""
         if self._identity is None:

@@ -40,14 +40,24 @@ def check(graph: Graph, settings: ShopifySettings) -> list[Check]:
         data, answer = graph.send(documents.CHECK)
     except ThroughlineError as error:
         return [Check("credential", False, str(error), "set a current Admin API token of this shop")]
-    held = {scope["handle"] for scope in (data.get("currentAppInstallation") or {}).get("accessScopes") or ()}
-    held |= {"read_" + scope.removeprefix("write_") for scope in held if scope.startswith("write_")}
+    held = _scopes(data)
     found = [Check("credential", True, str((data.get("shop") or {}).get("myshopifyDomain") or ""))]
     found += [_version(answer, settings.api_version), clock(answer)]
     for shape in SHAPES.values():
         for scope in shape.scopes:
             found.append(Check(f"scope {scope}", scope in held, "", "" if scope in held else f"grant the app {scope}"))
     return [*found, *(_key(graph, shape, settings) for shape in SHAPES.values() if shape.setter)]
+
+
+def lacking(graph: Graph, shape: Shape) -> list[str]:
+    """The scopes of a resource that the app was not granted."""
+    held = _scopes(graph.send(documents.CHECK)[0])
+    return [scope for scope in shape.scopes if scope.startswith("read_") and scope not in held]
+
+
+def _scopes(data: Json) -> set[str]:
+    held = {scope["handle"] for scope in (data.get("currentAppInstallation") or {}).get("accessScopes") or ()}
+    return held | {"read_" + scope.removeprefix("write_") for scope in held if scope.startswith("write_")}
 
 
 def fields_of(graph: Graph, shape: Shape) -> list[FieldInfo]:

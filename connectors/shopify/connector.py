@@ -13,7 +13,7 @@ from connectors.http import Http, PageGuard
 from connectors.jobs import JobLost
 from connectors.shopify import documents, hooks
 from connectors.shopify.bulk import BulkRead
-from connectors.shopify.checking import check, define_key, fields_of
+from connectors.shopify.checking import check, define_key, fields_of, lacking
 from connectors.shopify.documents import SHAPES, Shape
 from connectors.shopify.graph import VERDICTS, Graph
 from connectors.shopify.settings import ShopifySettings
@@ -165,6 +165,11 @@ class Shopify(Connector):
     def key_path(self, resource: str) -> tuple[str, ...]:
         """Where an object that was read carries our key."""
         return ("metafields", self.settings.key_namespace, self.settings.key_name)
+
+    def holds_back(self, resource: str) -> str:
+        """Without the scope read_all_orders, orders older than 60 days are not shown, by id neither."""
+        missing = lacking(self._graph, self._shape(resource))
+        return f"the app lacks {', '.join(missing)}" if missing else ""
 
     def fetch(self, resource: str, ids: Sequence[str]) -> list[SourceRecord]:
         """By global id, whatever the search index holds."""

@@ -15,6 +15,7 @@ from console.conformance import (
     refusals,
     secrecy,
     streams,
+    sweeping,
     trouble,
     volume,
     writing,
@@ -23,7 +24,7 @@ from console.conformance.checks import CHECKS, Case, Check, NotHere, Report, Res
 from console.conformance.ground import Ground, grounds
 from kernel.errors import ThroughlineError
 
-GROUPS = (reaching, streams, volume, writing, refusals, doubt, trouble, receiving, secrecy, mapped, reference)
+GROUPS = (reaching, streams, sweeping, volume, writing, refusals, doubt, trouble, receiving, secrecy, mapped, reference)
 
 
 def cases(system: str) -> list[Case]:

@@ -71,15 +71,23 @@ def seed(
 def backfill(
     screen: Screen,
     stream: StreamName,
-    since: Annotated[datetime, typer.Option("--from", help="From this day or UTC instant on.")],
-    until: Annotated[datetime, typer.Option("--to", help="Until this one, which is not included.")],
+    since: Annotated[datetime | None, typer.Option("--from", help="From this day or UTC instant on.")] = None,
+    until: Annotated[datetime | None, typer.Option("--to", help="Until this one, which is not included.")] = None,
     json: Json = False,
 ) -> Exit:
-    """Read a window of a stream again, with a checkpoint of its own; stopped in the middle, the same window goes on."""
+    """Read a window of a stream again, or all of it, with a checkpoint of its own; stopped, the same one goes on.
+
+    Without --from and --to the whole stream is read, from zero to its end. Where only that shows what is gone (`deletes:
+    sweep`), what it no longer shows is deleted; too much at once waits for a person.
+    """
     wanted = parse_stream(stream)
-    window = instant(since.replace(tzinfo=UTC)), instant(until.replace(tzinfo=UTC))
-    if window[0] >= window[1]:
-        raise Usage("--from must lie before --to")
+    if (since is None) != (until is None):
+        raise Usage("give --from and --to, or neither of them for the whole stream")
+    window = None
+    if since is not None and until is not None:
+        window = instant(since.replace(tzinfo=UTC)), instant(until.replace(tzinfo=UTC))
+        if window[0] >= window[1]:
+            raise Usage("--from must lie before --to")
     return _run(
         screen,
         "backfill",
@@ -89,14 +97,15 @@ def backfill(
     )
 
 
-def _backfill(screen: Screen, run: Run, stream: Stream, window: tuple[int, int]) -> None:
-    if not run.ctx.declared(stream.connection, stream.resource).backfill:
-        raise BadSetting(f"{stream} cannot be read by a window of time", field="stream")
+def _backfill(screen: Screen, run: Run, stream: Stream, window: tuple[int, int] | None) -> None:
+    if window is not None and not run.ctx.declared(stream.connection, stream.resource).backfill:
+        told_why = f"{stream} cannot be read by a window of time; without --from and --to, all of it is read"
+        raise BadSetting(told_why, field="stream")
     told = backfill_forecast(run.ctx.store, run.ctx.connections, stream)
     if told is not None:
         calls, needs = told["calls"], told_time(told["seconds"])
         screen.note(f"this backfill needs {needs} at today's limits, for all that is known of {stream}: {calls} calls")
-    syncing.read_one(run, stream, Watcher(), window=window)
+    syncing.read_one(run, stream, Watcher(), window=window, whole=window is None)
 
 
 @app.command("reconcile")

@@ -11,6 +11,7 @@ from console.opening import desk, person
 from console.rendering import Screen, table
 from console.verb import By, Json, Why, verb
 from journey import pausing, waiting
+from journey.inbound import sighting
 from journey.interventions import approving
 from journey.interventions.approving import Decided
 from kernel import approvals
@@ -54,7 +55,7 @@ def list_(
 def show(
     screen: Screen,
     approval: Id,
-    most: Annotated[int, typer.Option("--most", min=0, help="So many of the deliveries.")] = 20,
+    most: Annotated[int, typer.Option("--most", min=0, help="So many of what waits.")] = 20,
     json: Json = False,
 ) -> None:
     """One approval: what it is about, by which limit, and the first of the deliveries that wait, without values."""
@@ -62,10 +63,11 @@ def show(
         with opened.store.read() as conn:
             question = _found(lambda: approvals.find(conn, approval))
             rows = [dict(row._mapping) for row in holding.some(conn, question.id, most)]
+            missing = sighting.some(conn, question, most)
         told = waiting.told(question)
         for row in rows:
             row["planned_at"] = iso(row["planned_at"])
-        screen.answer(told | {"deliveries": rows})
+        screen.answer(told | {"deliveries": rows} | ({"objects": missing} if missing else {}))
         facts = told.pop("facts")
         plain = told | {name: value for name, value in facts.items() if name != "waiting"}
         screen.show(table(["", ""], [[name, _shown(value)] for name, value in plain.items() if value]))
@@ -75,12 +77,17 @@ def show(
             screen.say(
                 f"{len(rows)} of {facts.get('waiting')}; a record's whole story: throughline trace {rows[0]['id']}"
             )
+        if missing:
+            shown = [[row["vendor_id"], row["trace_id"]] for row in missing]
+            screen.show(table(["vendor id", "trace id"], shown, "no longer shown"))
+            story = f"throughline trace {missing[0]['trace_id']}"
+            screen.say(f"{len(missing)} of {facts['missing']}; an object's whole story: {story}")
 
 
 @app.command("release")
 @verb
 def release(screen: Screen, approval: Id, by: By = "", why: Why = "", json: Json = False) -> None:
-    """Let exactly what was shown be sent by the next run. What changed since is refused, and shown anew."""
+    """Let exactly what was shown be sent (or deleted) by the next run. What changed since is refused, and shown anew."""
     _require(why)
     with desk(screen) as opened:
         done = _found(lambda: approving.release(opened.context(), approval, person(by), why))
@@ -141,6 +148,10 @@ def _tell(screen: Screen, done: Decided, what: str) -> None:
     screen.answer({"approval": question.id, what: done.deliveries, "already": done.already})
     if done.already:
         screen.say(f"It was {what} before; nothing changed.")
+        return
+    if missing := question.facts.get("missing"):
+        then = "are deleted by the next read" if what == "released" else "stay, and are not asked about again"
+        screen.say(f"{missing} objects {then} of {question.place}.")
         return
     screen.say(f"{done.deliveries} deliveries {what}.")
     if what == "released":

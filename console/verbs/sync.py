@@ -143,7 +143,7 @@ def plan(
 ) -> None:
     """What the next run would write of what is read already, field by field (before → after), and what would wait for a yes.
 
-    Writes nothing.
+    Writes nothing. What its reads will find, changes and objects that are gone, is not in it.
     """
     with desk(screen) as opened:
         sync, ctx = opened.sync(name), opened.context()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -36,6 +36,7 @@ class News:
     hash: str
     trace_id: str
     known: Known | None
+    rule: str | None = None  # how it is known, where no record told it
 
 
 @dataclass(slots=True)
@@ -53,6 +54,7 @@ class Classified:
 
     news: list[News] = field(default_factory=list)
     touched: list[Touch] = field(default_factory=list)  # a version from before that time is stale from now on
+    seen: Collection[str] = ()  # the ids of all objects the batch showed
     ties: list[str] = field(default_factory=list)  # vendor ids: only the vendor knows which of two versions is newer
 
 
@@ -72,6 +74,7 @@ def classify(
     hasher = Hasher(declared.volatile)
     found = Classified()
     keyed = _newest(stream, records, hasher, counts, found if arrival is Arrival.PUSHED else None)
+    found.seen = keyed.keys()
     with store.read() as conn:
         columns = ["id", "source_at", "landed_hash", "parked_hash", "version", "deleted"]
         seen = {

@@ -9,24 +9,30 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from dead_letter.parking import Letter
+from connectors.base import Deletes
 from journey.context import Context
 from journey.counts import Counts, Inbound, add
-from journey.inbound import checkpoints, enriching
-from journey.inbound.classifying import Arrival, News, classify
-from journey.inbound.landing import Batch, land, object_row, version_row
+from journey.inbound import checkpoints, sweeping
+from journey.inbound.classifying import Arrival, classify
+from journey.inbound.landing import Batch
 from journey.inbound.shapes import Shape, sound
-from journey.inbound.surroundings import Surroundings
+from journey.inbound.sighting import Sighting
+from journey.inbound.sorting import land_news
 from journey.syncs import Stream
-from kernel.errors import Park, RetryAt
+from kernel.errors import RetryAt
 from kernel.leases import hold
 from kernel.log import get
 from kernel.records import Page, SourceRecord
 from kernel.store import again_on_race
-from mappings import Drawn, Mapping
+from mappings import Mapping
 
 BATCH = 1000
 """Records landed in one transaction; ten pages of a usual vendor."""
+
+WHOLE = "whole"
+"""The backfill that reads a stream from zero to its end."""
+
+UNSOUND = "not all of this read is accounted for; what it may not show any more was not looked for"
 
 log = get(__name__)
 Progress = Callable[[Stream, Inbound], None]
@@ -38,27 +44,37 @@ def read_stream(
     counts: Counts,
     *,
     window: tuple[int, int] | None = None,
+    whole: bool = False,
     progress: Progress | None = None,
 ) -> None:
-    """Read a stream from its checkpoint to its end (or a backfill's window), landing batch by batch."""
+    """Read a stream from its checkpoint to its end, landing batch by batch; or a backfill: its window, or all of it (`whole`)."""
     connector = ctx.connections.open(stream.connection)
     declared = ctx.declared(stream.connection, stream.resource)
-    backfill = f"{window[0]}..{window[1]}" if window else ""
+    backfill = f"{window[0]}..{window[1]}" if window else WHOLE if whole and declared.incremental else ""
+    complete, sweeps = backfill == WHOLE or not (declared.incremental or window), declared.deletes is Deletes.SWEEP
     with hold(ctx.store, f"stream:{stream}:{backfill}") as lease:
+        if sweeps:
+            sweeping.carry_out(ctx, stream, counts, lease.renew)
         since = checkpoints.load(ctx.store, stream, backfill)
-        read = 0
+        sight = Sighting.begin(ctx, stream, backfill, since) if sweeps and complete else None
+        read, ended = 0, False
         shape = Shape.load(ctx.store, stream, ctx.mapping(stream.connection, stream.resource))
         for page in _batches(sound(connector, stream, connector.read(stream.resource, since, window=window))):
             lease.renew()
             shape.look(page.records, counts)
-            before = Inbound()
-            _land_page(ctx, stream, page, before, counts, checkpoints.row(ctx, stream, backfill, page, declared))
+            before, row = Inbound(), checkpoints.row(ctx, stream, backfill, page, complete=complete)
+            _land_page(ctx, stream, page, before, counts, row, sight=sight)
             add(counts.inbound, before)
-            read += len(page.records)
+            read, ended = read + len(page.records), page.last
             if progress:
                 progress(stream, counts.inbound)
         shape.save(ctx.store)
-        if not declared.incremental and since is None and not backfill:  # else it began in the middle
+        if sight is not None and ended and sight.sound:
+            sweeping.finish(ctx, sight, counts, lease.renew)
+            return
+        if sight is not None:
+            counts.warn(f"{stream}: {UNSOUND}")
+        if complete and since is None:  # else it began in the middle
             checkpoints.notice_shrinking(ctx, stream, read, counts)
 
 
@@ -117,15 +133,18 @@ def _land_page(
     counts: Counts,
     checkpoint: dict[str, Any] | None,
     how: Arrival = Arrival.READ,
+    sight: Sighting | None = None,
 ) -> list[str]:
     def once() -> tuple[Inbound, Counts, list[str]]:
         tally, warnings = Inbound(), Counts()
-        ties = _land_once(ctx, stream, page, tally, warnings, checkpoint, how)
+        ties = _land_once(ctx, stream, page, tally, warnings, checkpoint, how, sight)
         return tally, warnings, ties
 
     tally, warnings, ties = again_on_race(ctx.store.clock, str(stream), once)
     tally.check()
     add(into, tally)
+    if sight is not None:
+        sight.landed()
     for what, times in warnings.warnings.items():
         counts.warn(what, times)
     return ties
@@ -139,19 +158,12 @@ def _land_once(
     warnings: Counts,
     checkpoint: dict[str, Any] | None,
     how: Arrival,
+    sight: Sighting | None,
 ) -> list[str]:
     mapping = ctx.mapping(stream.connection, stream.resource)
     declared = ctx.declared(stream.connection, stream.resource)
-    classified = classify(ctx.store, stream, declared, _identified(mapping, page), tally, how)
-    news = classified.news
-    alive = [item for item in news if not item.record.deleted and not item.record.fault]
-    drawn = dict(
-        zip(
-            (item.object_id for item in alive),
-            mapping.draw([item.record for item in alive], connection=stream.connection),
-            strict=True,
-        )
-    )
+    named = _identified(mapping, page)
+    classified = classify(ctx.store, stream, declared, page.records, tally, how)
     batch = Batch(stream, replayed=how is Arrival.AGAIN)
     batch.touched = [
         {
@@ -163,119 +175,28 @@ def _land_once(
         for t in classified.touched
         if t.source_at != page.started_at  # else it is our own stamp, for the vendor has none
     ]
-    surroundings = Surroundings(ctx, stream, news, page.started_at)
-    arrival = ctx.store.clock.now()
-    told_before: set[str] = set()
-    if mapping.enriching:
-        batch.named = enriching.match(ctx, stream, surroundings, news, drawn, arrival)
-        told_before = enriching.told_before(ctx, news)
-    for n, item in enumerate(news):
-        found = drawn.get(item.object_id)
-        if found is not None and found.filtered == enriching.UNMATCHED:
-            warnings.warn(f"{stream} {enriching.UNMATCHED}")
-            if item.object_id in told_before:
-                tally.filtered += 1
-                continue
-        _sort(ctx, batch, item, found, mapping, surroundings, arrival + n, tally, warnings)
-    batch.bound, batch.learned = surroundings.bound, surroundings.learned
-    batch.verdicts = surroundings.verdicts
-    land(ctx, batch, checkpoint)
+    also = None
+    if sight is not None and checkpoint is not None:
+        checkpoint, also = checkpoint | {"seen": sight.look(classified.seen, sound=named)}, sight.write
+    started = page.started_at
+    land_news(ctx, batch, classified.news, tally, warnings, started_at=started, checkpoint=checkpoint, also=also)
     return classified.ties
 
 
-def _identified(mapping: Mapping, page: Page) -> Sequence[SourceRecord]:
-    """Records with the id and time that the mapping states, where it does (generic sources).
+def _identified(mapping: Mapping, page: Page) -> bool:
+    """Give records the id and time that the mapping states, where it does (generic sources). Whether each has its own id.
 
     Where the vendor gives versions no time, they are ordered by when they were seen: at the start of the read.
     """
+    named = True
     for record in page.records:
-        if not record.deleted and not record.fault and (stated := mapping.identify(record.raw)) is not None:
-            record.id, record.updated_at = stated
+        if record.fault:
+            named = False
+        elif not record.deleted and mapping.identifies:
+            if (stated := mapping.identify(record.raw)) is not None:
+                record.id, record.updated_at = stated
+            else:
+                named = False
         if record.updated_at is None and page.started_at:
             record.updated_at = page.started_at
-    return page.records
-
-
-def _sort(
-    ctx: Context,
-    batch: Batch,
-    item: News,
-    drawn: Drawn | None,
-    mapping: Mapping,
-    around: Surroundings,
-    arrival: int,
-    tally: Inbound,
-    warnings: Counts,
-) -> None:
-    """Put one piece of news where it belongs: parked, filtered or landed."""
-    error = Park(item.record.fault, cause="bad_record") if item.record.fault else drawn.error if drawn else None
-    if error is not None:
-        tally.parked += 1
-        _park(ctx, batch, item, error, mapping)
-        return
-    known = item.known
-    values: dict[str, Any] = {"landed_hash": item.hash, "parked_hash": None, "version": item.trace_id}
-    if drawn is not None and drawn.filtered is not None:
-        tally.filtered += 1
-        if drawn.filtered == enriching.UNMATCHED:
-            values["landed_hash"] = None  # it is news again with every read: its golden record may come later
-        batch.exits.add(item.object_id)
-        batch.versions.append(version_row(ctx, item, "filtered", mapping.revision, drawn.filtered))
-    else:
-        tally.landed += 1
-        batch.versions.append(version_row(ctx, item, "landed", mapping.revision))
-    for warning in drawn.warnings if drawn else ():
-        warnings.warn(f"{batch.stream} {warning.field} {warning.rule}")
-    parts = drawn.parts if drawn is not None and drawn.filtered is None else []
-    batch.members += around.members(item, parts, arrival)
-    if known is None:
-        batch.new_objects.append(object_row(batch.stream, item, **values))
-    else:
-        batch.known_objects.append(_object_change(item, values))
-        if known.parked_hash:
-            batch.cured.append(item.object_id)
-    state = around.state(item)
-    if state is not None:
-        batch.states.append(state)
-    if item.record.deleted:
-        batch.vanished.append(item.object_id)
-
-
-def _park(ctx: Context, batch: Batch, item: News, error: Park, mapping: Mapping) -> None:
-    batch.versions.append(version_row(ctx, item, "parked", mapping.revision, error.cause))
-    error.trace_id = item.trace_id
-    batch.letters.append(
-        Letter(
-            kind="version",
-            about=item.trace_id,
-            trace_id=item.trace_id,
-            object_id=item.object_id,
-            connection=batch.stream.connection,
-            resource=batch.stream.resource,
-            stage="map",
-            error=error,
-            rule=error.cause,
-            payload=item.record.raw,
-            revision=mapping.revision,
-        )
-    )
-    if item.known is None:
-        batch.new_objects.append(object_row(batch.stream, item, parked_hash=item.hash))
-    else:
-        kept = {"landed_hash": item.known.landed_hash, "version": item.known.version, "parked_hash": item.hash}
-        batch.known_objects.append(_object_change(item, kept))
-        if item.known.parked_hash:
-            batch.parked_anew.append(item.object_id)
-
-
-def _object_change(item: News, values: dict[str, Any]) -> dict[str, Any]:
-    assert item.known is not None
-    return {
-        **values,
-        "source_at": item.record.updated_at or item.known.source_at,
-        "deleted": int(item.record.deleted),
-        "id": item.object_id,
-        "was_version": item.known.version,
-        "was_source_at": item.known.source_at,
-        "was_parked_hash": item.known.parked_hash,
-    }
+    return named

@@ -44,7 +44,8 @@ def _answer(ctx: Context, name: str, answer: Answer, by: str, why: str) -> Decid
         question = approvals.find(conn, name)
     if question.kind == Kind.PAUSE and answer is Answer.RELEASED:
         return Decided(question, 0, not pausing.resume(ctx.store, question.place, by, why))
-    if question.kind in (Kind.PAUSE, Kind.SHRUNKEN_READ) and answer is Answer.REFUSED:
+    asks_nothing = question.kind == Kind.SHRUNKEN_READ and not question.facts.get("missing")
+    if (question.kind == Kind.PAUSE or asks_nothing) and answer is Answer.REFUSED:
         raise BadSetting(f"a {question.kind} discards nothing; it ends when it is released, or by itself")
     if question.state == answer:
         return Decided(question, already=True)
@@ -105,7 +106,8 @@ def _restated(conn: Connection, store: Store, question: Question, waiting: int) 
 def _carry_out(conn: Connection, ctx: Context, question: Question, answer: Answer, told: str, *, asks: bool) -> int:
     connection, resource = str(question.connection), str(question.resource)
     if question.kind == Kind.SHRUNKEN_READ:
-        checkpoints.accept(conn, Stream(connection, resource), int(question.facts["read"]))
+        if answer is Answer.RELEASED:  # what the read missed is deleted by the next one: inbound.sweeping
+            checkpoints.accept(conn, Stream(connection, resource), int(question.facts["read"]))
         return 0
     if answer is Answer.REFUSED:
         return holding.discard(conn, question.id, ctx.run_id, told)

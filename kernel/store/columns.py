@@ -37,6 +37,11 @@ def name_column(name: str, nullable: bool = False, **options: object) -> Column[
     return Column(name, String(200), nullable=nullable, **options)  # type: ignore[arg-type]
 
 
+def packed_column(name: str) -> Column[bytes]:
+    """Ids as bare bytes, one behind the other."""
+    return Column(name, LargeBinary, nullable=False)
+
+
 def partial_index(name: str | None, *columns: str, where: str, unique: bool = False) -> Index:
     """An index of only those rows that a condition picks."""
     return Index(name, *columns, unique=unique, sqlite_where=text(where), postgresql_where=text(where))

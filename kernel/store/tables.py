@@ -6,23 +6,15 @@ dirty; the ledger writes binding, target_state, delivery, attempt; each other ta
 
 from __future__ import annotations
 
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    Index,
-    Integer,
-    SmallInteger,
-    String,
-    Table,
-    Text,
-    UniqueConstraint,
-)
+from sqlalchemy import BigInteger, Column, Index, Integer, SmallInteger, String, Table, Text, UniqueConstraint
 
 from kernel.store.columns import Sealed, metadata
 from kernel.store.columns import at_column as _at
 from kernel.store.columns import id_column as _id
 from kernel.store.columns import name_column as _name
 from kernel.store.columns import partial_index as _only
+from kernel.store.reads import checkpoint as checkpoint
+from kernel.store.reads import sighting as sighting
 
 connection = Table(
     "connection",
@@ -201,8 +193,7 @@ delivery = Table(
     Column("error", Text),
     _id("parent"),  # the delivery it replays
     _id("gate"),  # the approval that holds it (state HELD), or that released it
-    # None once pruned; {"fields": …, "refs": {name: golden id}, "of": {vendor field: member; "": of the others}}
-    Column("body", Sealed),
+    Column("body", Sealed),  # None once pruned; {"fields", "refs": {name: golden id}, "of": {field: member; "": rest}}
     Column("before", Sealed),  # the target fields it replaces
     UniqueConstraint("binding_id", "op_key"),
     Index("ix_delivery_due", "state", "connection", "resource", "not_before"),
@@ -271,19 +262,6 @@ receipt = Table(
     Column("request", Sealed, nullable=False),  # {"method", "url", "headers", "body"}
     UniqueConstraint("connection", "dedupe_key"),
     Index(None, "state"),
-)
-
-checkpoint = Table(
-    "checkpoint",
-    metadata,
-    _name("connection", primary_key=True),
-    _name("resource", primary_key=True),
-    _name("backfill", primary_key=True),  # '' = the stream's own
-    Column("cursor", Text, nullable=False),
-    _id("run_id", nullable=False),
-    _at("updated_at", False),
-    Column("complete_count", Integer),  # records of the last complete read, to notice a shrunken one
-    Column("shape", Text),  # how its records look, to notice drift: {path: [kinds, records that all had it]}
 )
 
 lease = Table(

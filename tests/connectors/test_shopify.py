@@ -96,6 +96,13 @@ def error_of(call: Callable[[], object]) -> ThroughlineError:
     return caught.value
 
 
+def test_orders_are_held_back_without_the_scope_for_old_ones(shop: Shop) -> None:
+    assert [shop.connector.holds_back(name) for name in ("customers", "orders")] == ["", ""]
+    shop.sim.scopes = tuple(scope for scope in shop.sim.scopes if scope != "read_all_orders")
+    assert shop.connector.holds_back("orders") == "the app lacks read_all_orders"
+    assert shop.connector.holds_back("customers") == ""
+
+
 def test_declares_what_it_can_do() -> None:
     resources = connector_for("shopify").resources
     assert set(resources) == {"customers", "products", "orders"}

@@ -27,6 +27,14 @@ def test_a_window_is_read_again(running: Company) -> None:
     assert "window" in running.run("sync", "backfill", "files.accounts", *line[3:], code=None).stderr
 
 
+def test_a_whole_stream_is_read_again_and_half_a_window_is_none(running: Company) -> None:
+    told = running.json("sync", "backfill", "stripe.customers", code=None)
+    assert (told["state"], told["inbound"]["read"], told["inbound"]["unchanged"]) == ("completed", 3, 3)
+    assert running.json("sync", "backfill", "files.accounts")["inbound"]["unchanged"] == 2
+    refused = running.run("sync", "backfill", "stripe.customers", "--from", "2020-01-01", code=2).stderr
+    assert "neither" in refused
+
+
 def test_both_sides_of_a_target_are_counted(running: Company) -> None:
     told = running.json("sync", "reconcile", "hubspot.contacts")["targets"][0]
     assert told["bound"] == told["held"] + told["unmarked"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from kernel.store import tables
 from tests.console.conftest import Company
 
 ROUTE = "  - {entity: contact, to: hubspot.contacts}"
@@ -89,3 +90,47 @@ def test_a_paused_sync_says_so_and_goes_on(running: Company) -> None:
     running.run("sync", "run", "people", "--no-flow")
     running.run("pause", "pepole", "--why", "a slip", code=2)
     running.run("approvals", "show", "ffff", code=2)
+
+
+@pytest.fixture
+def shrunken(running: Company) -> Company:
+    """A file no longer has one of its accounts, in a sync that lets nothing pass."""
+    running.edit("flows/syncs/people.yaml", "routes:", "limits: {removals: {count: 0, share: 0}}\nroutes:")
+    running.run("activate", "--by", "sam")
+    running.edit("files/accounts.csv", "Globex,medical,,Germany\n", "")
+    running.run("sync", "run", "people", "--no-flow", code=1)
+    return running
+
+
+def _living(company: Company) -> list[str]:
+    store = company.store()
+    with store.read() as conn:
+        rows = conn.execute(tables.object_.select().where(tables.object_.c.resource == "accounts")).all()
+    store.close()
+    return sorted(row.vendor_id for row in rows if not row.deleted)
+
+
+def test_objects_that_a_file_no_longer_shows_wait_and_are_deleted_by_the_run_after_the_release(
+    shrunken: Company,
+) -> None:
+    (waiting,) = shrunken.json("approvals", "list", code=1)["approvals"]
+    assert waiting["because"] == "a complete read no longer shows 1 of 2 objects; none is deleted"
+    shown = shrunken.json("approvals", "show", waiting["id"])
+    (gone,) = shown["objects"]
+    assert gone["vendor_id"] == "Globex"
+    assert "Globex" in shrunken.run("approvals", "show", waiting["id"]).stdout
+    told = shrunken.run("approvals", "release", waiting["id"], "--by", "sam", "--why", "sold").stdout
+    assert "1 objects are deleted by the next read of files.accounts" in told
+    assert _living(shrunken) == ["Acme", "Globex"]
+    ran = shrunken.json("sync", "run", "people", "--no-flow", code=None)
+    assert "no longer shown by a complete read, and deleted" in str(ran["syncs"][0]["warnings"])
+    assert _living(shrunken) == ["Acme"]
+    assert "no longer shown by a complete read" in shrunken.run("trace", "Globex").stdout
+
+
+def test_objects_that_a_person_says_are_there_stay(shrunken: Company) -> None:
+    (waiting,) = shrunken.json("approvals", "list", code=1)["approvals"]
+    told = shrunken.run("approvals", "refuse", waiting["id"], "--by", "sam", "--why", "the export was cut").stdout
+    assert "1 objects stay" in told
+    shrunken.run("sync", "run", "people", "--no-flow")
+    assert (_living(shrunken), shrunken.json("approvals", "list")["approvals"]) == (["Acme", "Globex"], [])

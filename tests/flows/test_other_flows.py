@@ -37,6 +37,8 @@ def test_a_window_is_read_again_beside_the_stream(office: Office) -> None:
     assert office.sync().message.startswith("read 4, landed 3, unchanged 1")
     refused = office.flow("backfill", stream="files.accounts", **window)
     assert (refused.state, "window of time" in refused.message) == ("Failed", True)
+    whole = office.flow("backfill", stream="stripe.customers")
+    assert (whole.state, whole.message) == ("Completed", "read 2, unchanged 2; planned 0")
 
 
 def test_a_stream_is_mapped_again_and_a_sync_is_seeded(office: Office) -> None:

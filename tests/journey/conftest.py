@@ -12,6 +12,7 @@ import dedup
 import dictionary
 import mappings
 from journey.context import Context, Pins
+from journey.limits import Limits
 from journey.runs import Run
 from journey.syncing import run_sync
 from journey.syncs import Route, Stream, Sync
@@ -62,6 +63,7 @@ class World:
     streams: list[str] = field(default_factory=lambda: ["shop.customers", "shop.orders"])
     routes: list[Route] = field(default_factory=list)
     mappings: mappings.Mappings = MAPPINGS
+    limits: Limits = field(default_factory=Limits)
 
     def open(self, name: str) -> Any:
         """The Connections protocol."""
@@ -74,7 +76,7 @@ class World:
     def context(self) -> Context:
         """A fresh run's context."""
         streams = tuple(Stream(*name.split(".")) for name in self.streams)
-        sync = Sync("test", "", None, streams, tuple(self.routes), BLANK)
+        sync = Sync("test", "", None, streams, tuple(self.routes), BLANK, self.limits)
         return Context(self.store, Pins(WORDS, self.mappings, RULES, {"test": sync}), self)
 
     def run(self) -> Run:

@@ -115,6 +115,10 @@ class MemorySystem:
             for id in ids
         ]
 
+    def holds_back(self, resource: str) -> str:
+        """Why reads may not show everything."""
+        return ""
+
     def webhook(self, request: WebhookRequest) -> Delivered:
         """Names of objects to read again (hints), or whole records, as the sender chose."""
         told = orjson.loads(request.body)

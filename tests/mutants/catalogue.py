@@ -380,6 +380,46 @@ MUTANTS = (
         [("    if name in seen and _equal(part, name, value, seen[name]):\n        return True\n", "")],
         _test("tests/journey/test_rings.py", "-k", "one_edit"),
     ),
+    Mutant(
+        "S1",
+        "what lists miss is deleted although the vendor has it by id",
+        "journey/inbound/sweeping.py",
+        [
+            (
+                "        gone = {each.id for each in found if each.deleted} - {each.id for each in found if not each.deleted}\n",
+                "        gone = set(asked)\n",
+            )
+        ],
+        _test("tests/journey/test_sweeping.py", "-k", "sqlite and lists_miss"),
+    ),
+    Mutant(
+        "S2",
+        "a read that goes on counts as complete although a batch of it is missing",
+        "journey/inbound/sighting.py",
+        [("sound = bool(began) and landed == len(began)", "sound = bool(began)")],
+        _test("tests/journey/test_sweeping.py", "-k", "sqlite and with_a_doubt"),
+    ),
+    Mutant(
+        "S3",
+        "nobody is asked before many objects are deleted at once",
+        "journey/inbound/checkpoints.py",
+        [("if not much and (not before or", "if (True or")],
+        _test("tests/journey/test_sweeping.py", "-k", "sqlite and too_many_wait"),
+    ),
+    Mutant(
+        "S4",
+        "what a webhook landed beside a complete read is deleted by it",
+        "journey/inbound/sweeping.py",
+        [(" and row.id not in changed and (row.source_at or 0) < since", "")],
+        _test("tests/journey/test_sweeping.py", "-k", "sqlite and beside_the_read"),
+    ),
+    Mutant(
+        "S5",
+        "an object that is shown again looks older than its own deletion",
+        "journey/inbound/sweeping.py",
+        [("known.source_at, deleted=True)", "ctx.store.clock.now(), deleted=True)")],
+        _test("tests/journey/test_sweeping.py", "-k", "sqlite and back_to_life"),
+    ),
 )
-"""G1 to G8 are defects of the gates, the leases and the rings."""
+"""G1 to G8 are defects of the gates, the leases and the rings; S1 to S5 of the sweep."""
 BY_NAME = {mutant.name: mutant for mutant in MUTANTS}

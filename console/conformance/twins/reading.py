@@ -128,6 +128,43 @@ def _keeps_tombstones_back(c: Any) -> None:
     on_pages(c, change)
 
 
+@twin("sweep.deletes pipedrive persons", "sweep.deletes woocommerce customers", "sweep.deletes csv contacts")
+def _says_of_everything_that_it_is_there(c: Any) -> None:
+    fetch = c.fetch
+    c.fetch = lambda resource, ids: [replace(one, deleted=False) for one in fetch(resource, ids)]
+
+
+@twin("sweep.deletes shopify customers", "sweep.deletes hubspot owners")
+def _forgets_one_at_its_second_read(c: Any) -> None:
+    def change(resource: str, since: Cursor | None, pages: Iterator[Page]) -> Iterator[Page]:
+        reads.append(resource)
+        for n, page in enumerate(pages):
+            if n == 0 and len(reads) == 2:
+                hidden.add(page.records.pop(0).id)
+            yield page
+
+    reads: list[str] = []
+    hidden: set[str] = set()
+    fetch = c.fetch
+    c.fetch = lambda resource, ids: [
+        replace(one, deleted=one.deleted or one.id in hidden) for one in fetch(resource, ids)
+    ]
+    on_pages(c, change)
+
+
+@twin("sweep.deletes sql accounts")
+def _keeps_showing_what_is_gone(c: Any) -> None:
+    shown: dict[str, SourceRecord] = {}
+
+    def change(resource: str, since: Cursor | None, pages: Iterator[Page]) -> Iterator[Page]:
+        for page in pages:
+            shown.update({one.id: one for one in page.records})
+            page.records = list(shown.values()) if page.last else page.records
+            yield page
+
+    on_pages(c, change)
+
+
 @twin(
     "read.empty hubspot companies",
     "read.empty sql contacts",

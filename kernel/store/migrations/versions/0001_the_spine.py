@@ -96,6 +96,7 @@ def upgrade() -> None:
         sa.Column("run_id", sa.String(length=32), nullable=False),
         sa.Column("updated_at", sa.BigInteger(), nullable=False),
         sa.Column("complete_count", sa.Integer(), nullable=True),
+        sa.Column("seen", sa.Integer(), nullable=True),
         sa.Column("shape", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("connection", "resource", "backfill", name=op.f("pk_checkpoint")),
     )
@@ -405,6 +406,16 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_run_number"), "run", ["number"], unique=False)
     op.create_index(op.f("ix_run_started_at"), "run", ["started_at"], unique=False)
+    op.create_table(
+        "sighting",
+        sa.Column("connection", sa.String(length=200), nullable=False),
+        sa.Column("resource", sa.String(length=200), nullable=False),
+        sa.Column("read", sa.String(length=200), nullable=False),
+        sa.Column("n", sa.Integer(), nullable=False),
+        sa.Column("began", sa.BigInteger(), nullable=False),
+        sa.Column("ids", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("connection", "resource", "read", "n", name=op.f("pk_sighting")),
+    )
     op.create_table(
         "target_state",
         sa.Column("binding_id", sa.String(length=32), nullable=False),
