@@ -6,17 +6,7 @@ dirty; the ledger writes binding, target_state, delivery, attempt; each other ta
 
 from __future__ import annotations
 
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    Index,
-    Integer,
-    SmallInteger,
-    String,
-    Table,
-    Text,
-    UniqueConstraint,
-)
+from sqlalchemy import BigInteger, Column, Index, Integer, SmallInteger, String, Table, Text, UniqueConstraint
 
 from kernel.store.columns import Sealed, metadata
 from kernel.store.columns import at_column as _at
@@ -227,6 +217,16 @@ attempt = Table(
     _name("request_id", True),
     Column("error", Text),
     sqlite_with_rowid=False,
+)
+
+job = Table(
+    "job",
+    metadata,
+    _name("connection", primary_key=True),
+    _name("resource", primary_key=True),
+    Column("vendor_id", Text, nullable=False),  # of the vendor's job that carries deliveries of this target
+    _at("begun_at", False),
+    Column("deliveries", Text, nullable=False),  # JSON list of their ids, in the order they were given to the connector
 )
 
 dead_letter = Table(
