@@ -93,13 +93,13 @@ _VENDOR = (
         "unprocessed",
         "vendor",
         "The vendor ended a large job before it came to this record; nothing was written.",
-        "Nothing; it is sent again by itself, in small batches.",
+        "Nothing; it is sent again by itself.",
     ),
     Cause(
         "job_lost",
         "vendor",
         "The vendor no longer knows a large job, or its results do not account for every record; each may have been written.",
-        "Nothing; the same is sent again by itself, in small batches, which changes nothing where it was written.",
+        "Nothing; the same is sent again by itself, which changes nothing where it was written.",
     ),
     Cause(
         "circuit_open",

@@ -4,9 +4,9 @@ A twin is done to every connector the ground opens. It breaks the one promise it
 resource named with it; the same case without the twin passes.
 """
 
-from console.conformance.twins import answering, reading, volume, writing  # they register
+from console.conformance.twins import answering, pushes, reading, volume, writing  # they register
 from console.conformance.twins.breaking import TWINS, Twin
 
-PARTS = (reading, volume, writing, answering)
+PARTS = (reading, volume, writing, pushes, answering)
 
 __all__ = ["PARTS", "TWINS", "Twin"]
