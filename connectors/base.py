@@ -31,6 +31,7 @@ from kernel.records import (
     Cursor,
     Delivered,
     FieldInfo,
+    JobStep,
     Page,
     SourceRecord,
     WebhookRequest,
@@ -84,6 +85,7 @@ class WriteSpec:
     key_window: timedelta | None = None  # class B: how long the vendor remembers a key, less a margin
     max_processing: timedelta = timedelta(seconds=60)  # a request sent this long ago can no longer land
     whole: bool = False  # a write tells the whole record, not only what differs
+    bulk: Bulk | None = None  # class A: how many first writes go together; `batch_size` of it is a job's
     schedule: tuple[
         timedelta, ...
     ] = ()  # the waits between attempts, where the protocol names them; none: the engine's
@@ -232,6 +234,16 @@ class Connector(ABC):
     def send(self, resource: str, items: Sequence[WriteItem]) -> list[WriteOutcome]:
         """What `write` does once it is known that the resource is written, and no item names a read-only field."""
         raise Stop(f"{self.system} cannot write {resource}", cause="not_writable")
+
+    def write_job(self, resource: str, batch: Sequence[WriteItem], job: str = "") -> Iterator[JobStep]:
+        """Upserts, all by our key or all by the vendor's id, by the bulk road that `WriteSpec.bulk` declares.
+
+        The first step tells the id of the vendor's job before any item leaves; later ones say that we live, and what became
+        of items, each item once. `job`: the id that an earlier call told before it died: nothing is sent, and what became of
+        the same batch is told; where it was not sent by then, it never will be. An error before the first step: nothing was
+        sent (Park: not by this road). After it, Unknown: the job can tell no more; any other: it may be asked again later.
+        """
+        raise Stop(f"{self.system} has no bulk road to write {resource}")
 
     def find(self, resource: str, ext_keys: Sequence[str]) -> dict[str, list[SourceRecord]]:
         """By our key, from the most consistent read the vendor has: what is there, for reconcile."""

@@ -1,4 +1,4 @@
-"""A vendor's large job, waited for: its id is kept in the cursor from the first look on, so that a later run goes on with it."""
+"""A vendor's large job, waited for: its id is kept from the first look on, so that a later run goes on with it."""
 
 from __future__ import annotations
 
@@ -21,10 +21,16 @@ def waiting(done: Callable[[], bool], at: Cursor, clock: Clock, connection: str)
 
     `at` holds "asked", the instant just before the job was asked for. Raises RetryAt when it takes too long.
     """
+    for _ in looking(done, clock, connection):
+        yield Page([], dict(at), at["asked"])
+
+
+def looking(done: Callable[[], bool], clock: Clock, connection: str) -> Iterator[None]:
+    """Until `done`: a step, and then a pause, for each look that is too early. Raises RetryAt when it takes too long."""
     for pause in PAUSES:
         if done():
             return
-        yield Page([], dict(at), at["asked"])
+        yield
         clock.sleep(pause)
     told = f"{connection}: the vendor is still at work on a large job; a later run goes on with it"
     raise RetryAt(told, at=clock.now() + _LATER, cause="bulk_running")

@@ -90,6 +90,18 @@ _VENDOR = (
         "Nothing; a later run goes on with the same job.",
     ),
     Cause(
+        "unprocessed",
+        "vendor",
+        "The vendor ended a large job before it came to this record; nothing was written.",
+        "Nothing; it is sent again by itself.",
+    ),
+    Cause(
+        "job_lost",
+        "vendor",
+        "The vendor no longer knows a large job, or its results do not account for every record; each may have been written.",
+        "Nothing; the same is sent again by itself, which changes nothing where it was written.",
+    ),
+    Cause(
         "circuit_open",
         "vendor",
         "The vendor failed ten times in a row; it is left alone for a while, then tried by one call.",

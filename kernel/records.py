@@ -77,6 +77,14 @@ class WriteOutcome:
 
 
 @dataclass(slots=True)
+class JobStep:
+    """A sign of life of a large write that the vendor works at by itself, and what became known of its items since the last."""
+
+    job: str  # the vendor's id: whoever knows it can ask what became of the rest
+    outcomes: list[tuple[int, WriteOutcome]] = field(default_factory=list)  # (place in the batch, …)
+
+
+@dataclass(slots=True)
 class WebhookRequest:
     """One inbound HTTP request, its body as the raw bytes that were signed."""
 

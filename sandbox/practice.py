@@ -134,6 +134,10 @@ class Practice:
         """The bulk jobs that were begun, where there are any."""
         raise NotImplementedError
 
+    def pushes(self) -> int:
+        """The bulk jobs that were begun to write, where there are any."""
+        raise NotImplementedError
+
     def lose_jobs(self) -> None:
         """The vendor forgets every bulk job and its results."""
         raise NotImplementedError

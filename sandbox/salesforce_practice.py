@@ -78,9 +78,14 @@ class SalesforcePractice(Practice):
         """Query jobs."""
         return len(self.sim.jobs.begun)
 
+    def pushes(self) -> int:
+        """Ingest jobs."""
+        return len(self.sim.ingest.begun)
+
     def lose_jobs(self) -> None:
         """As after seven days."""
         self.sim.jobs.drop()
+        self.sim.ingest.drop()
 
     def oauth(self) -> Json:
         """A connected app's client credentials."""

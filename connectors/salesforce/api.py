@@ -15,6 +15,7 @@ import httpx
 import orjson
 import requests
 from simple_salesforce.api import Salesforce as Sdk
+from simple_salesforce.bulk2 import JobState, LineEnding, Operation, ResultsType
 from simple_salesforce.format import format_soql
 
 from connectors.budget import Told
@@ -87,6 +88,35 @@ class Org:
         params = {"maxRecords": most, **({"locator": locator} if locator else {})}
         path = f"{self.path}jobs/query/{quote(job, safe='')}/results"
         return self._http.get(path, params=params, headers={"Accept": "text/csv"}, raw=True)  # the SDK parses JSON only
+
+    def ingest_job(self, resource: str, operation: Operation, key_field: str = "") -> Answer:
+        """Make a job that takes rows; nothing is processed before it is closed (Bulk API 2.0)."""
+        told = {"object": resource, "operation": operation, "contentType": "CSV", "lineEnding": LineEnding.LF}
+        body = orjson.dumps(told | ({"externalIdFieldName": key_field} if key_field else {}))
+        return self._call(self._sdk.restful, "jobs/ingest", method="POST", data=body)
+
+    def ingest_rows(self, job: str, rows: bytes) -> Answer:
+        """Upload a job's rows, all of them: it takes one file."""
+        path, kind = (
+            f"{self.path}jobs/ingest/{quote(job, safe='')}/batches",
+            {"Content-Type": "text/csv; charset=UTF-8"},
+        )
+        return self._http.send("PUT", path, content=rows, headers=kind, write=True)
+
+    def ingest_move(self, job: str, state: JobState) -> Answer:
+        """Close a job, so that it is processed; or abort it."""
+        body = orjson.dumps({"state": state})
+        return self._call(self._sdk.restful, f"jobs/ingest/{quote(job, safe='')}", method="PATCH", data=body)
+
+    def ingest_state(self, job: str) -> Answer:
+        """How far a job is."""
+        return self._call(self._sdk.restful, f"jobs/ingest/{quote(job, safe='')}")
+
+    def ingest_results(self, job: str, kind: ResultsType) -> Answer:
+        """The rows of one fate, as CSV."""
+        name = "unprocessedrecords" if kind is ResultsType.unprocessed else kind.value  # as the guide spells it
+        path = f"{self.path}jobs/ingest/{quote(job, safe='')}/{name}"
+        return self._http.get(path, headers={"Accept": "text/csv"}, raw=True)  # the SDK parses JSON only
 
     def upsert(self, resource: str, key_field: str, records: Sequence[Mapping[str, Any]], trace_id: str) -> Answer:
         """Create or update by external id, each record for itself."""

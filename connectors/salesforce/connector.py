@@ -18,13 +18,23 @@ from connectors.budget import Kind, Limit
 from connectors.http import Answer, Http
 from connectors.oauth import fetch_token
 from connectors.salesforce.api import Org, pool_left
+from connectors.salesforce.ingest import IngestJob
 from connectors.salesforce.reading import Reader
-from connectors.salesforce.schema import BATCH, BULK_READ, FIELDS, READ_ONLY, RESOURCES, VERDICTS, source_record
+from connectors.salesforce.schema import (
+    BATCH,
+    BULK_READ,
+    FIELDS,
+    READ_ONLY,
+    RESOURCES,
+    VERDICTS,
+    resources_from,
+    source_record,
+)
 from connectors.salesforce.settings import Settings
 from connectors.salesforce.writing import Writer
 from kernel.clock import SECOND, instant
 from kernel.errors import Park, Stop, ThroughlineError
-from kernel.records import Check, Cursor, FieldInfo, Page, SourceRecord, WriteItem, WriteOutcome
+from kernel.records import Check, Cursor, FieldInfo, JobStep, Page, SourceRecord, WriteItem, WriteOutcome
 
 _TYPES = {
     **dict.fromkeys(("double", "int", "currency", "percent", "long"), "number"),
@@ -59,6 +69,7 @@ class Salesforce(Connector):
         """See `connectors.open_connector`."""
         super().__init__(settings, http)
         self._org = Org(http, version=settings.version)
+        self.resources = resources_from(settings.bulk_write_from)  # type: ignore[misc]  # where a job pays, a person says
         self._described: dict[str, dict[str, Any]] = {}
 
     @classmethod
@@ -134,6 +145,13 @@ class Salesforce(Connector):
             return Writer(self._org, self.http, resource, self.settings.key_field, fields).write(rest)
 
         return refusing(READ_ONLY, batch, send)
+
+    def write_job(self, resource: str, batch: Sequence[WriteItem], job: str = "") -> Iterator[JobStep]:
+        """By an ingest job: upserts by our key, or updates by id."""
+        if self.declared(resource).write is None:
+            return super().write_job(resource, batch, job)
+        fields = self._fields(resource) if self.settings.read_back else []
+        return IngestJob(self._org, self.http, resource, self.settings.key_field, fields).steps(batch, job)
 
     def find(self, resource: str, ext_keys: Sequence[str]) -> dict[str, list[SourceRecord]]:
         """By our external id; SOQL reads the database itself, it does not lag."""

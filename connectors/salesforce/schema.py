@@ -6,6 +6,7 @@ Sources: Salesforce's REST API guide (error codes, sObject collections), describ
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,6 +19,7 @@ from kernel.records import Action, SourceRecord
 
 BATCH = 200
 KEY = "Throughline_Key__c"
+BULK_WRITE = Bulk(threshold=2_000, batch_size=10_000)  # from where Salesforce advises it; what it processes as one
 BULK_READ = Bulk(threshold=50_000, batch_size=5_000)  # a job takes minutes; 25 pages of a query do not
 
 _READ_BY_DEFAULT = {
@@ -97,7 +99,7 @@ READ_ONLY = frozenset(
 )
 
 
-def _resource(name: str) -> Resource:
+def _resource(name: str, bulk_write: Bulk) -> Resource:
     writes = WriteSpec(
         write_class=WriteClass.UPSERT,
         ext_field=KEY,
@@ -105,6 +107,7 @@ def _resource(name: str) -> Resource:
         actions=frozenset({Action.UPSERT, Action.CLEAR, Action.DELETE, Action.ASSOCIATE, Action.DISSOCIATE}),
         references={reference: target for reference, (target, _) in LOOKUPS.get(name, {}).items()},
         read_only=READ_ONLY,
+        bulk=bulk_write,
     )
     return Resource(
         name=name,
@@ -120,7 +123,12 @@ def _resource(name: str) -> Resource:
     )
 
 
-RESOURCES: Mapping[str, Resource] = {name: _resource(name) for name in FIELDS}
+def resources_from(bulk_write_from: int) -> Mapping[str, Resource]:
+    """What there is, where so many writes go by a bulk job."""
+    return {name: _resource(name, replace(BULK_WRITE, threshold=bulk_write_from)) for name in FIELDS}
+
+
+RESOURCES = resources_from(BULK_WRITE.threshold)
 
 
 def source_record(raw: dict[str, Any]) -> SourceRecord:

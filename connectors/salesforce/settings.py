@@ -25,6 +25,7 @@ class Settings(ConnectorSettings):
     lookback: float = 300.0  # seconds re-read before the cursor: the feed is eventually consistent
     daily_share: Annotated[float, Field(gt=0, le=1)] = 0.8  # of the org's daily requests that may be spent by everyone
     bulk_from: Annotated[int, Field(ge=1)] = 50_000  # records from which the Bulk API is used for a complete read
+    bulk_write_from: Annotated[int, Field(ge=1)] = 2_000  # new records, or changed ones, from which it is used to write
     read_back: bool = True  # after a write, read what the org made of it
 
     @model_validator(mode="after")

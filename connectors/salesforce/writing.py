@@ -15,6 +15,25 @@ from kernel.errors import Park, Retry, ThroughlineError, Unknown
 from kernel.records import Action, Json, WriteItem, WriteOutcome
 
 
+def values(resource: str, key_field: str, item: WriteItem) -> Json:
+    """What is written of an item, by field: our key, its fields, its references as lookups."""
+    lookups, clear = LOOKUPS[resource], item.action is Action.DISSOCIATE
+    references = {lookups[name][1]: None if clear else vendor_id for name, (_, vendor_id) in item.refs.items()}
+    return {key_field: item.ext_key, **item.fields, **references}
+
+
+def refusal(http: Http, key_field: str, told: Mapping[str, Any], answer: Answer, item: WriteItem) -> ThroughlineError:
+    """The error that `errors` of a record's result stand for."""
+    verdict, code = http.verdicts.judge(400, told)
+    assert verdict is not None
+    facts: dict[str, Any] = {"status": answer.status, "request_id": answer.request_id, "trace_id": item.trace_id}
+    if code == "DUPLICATE_VALUE" and any(key_field in str(error.get("message")) for error in told["errors"]):
+        # Someone inserted the same key in the same moment; the next try finds and updates it.
+        return Retry("the key was being inserted at the same time", cause="locked", **facts)
+    facts |= {"code": code, "field": http.verdicts.field(told)}
+    return fated(verdict, write=True, now=http.clock.now(), after=None, connection=http.connection, **facts)
+
+
 class Writer:
     """Writes one batch to one resource; made anew for each batch."""
 
@@ -50,10 +69,7 @@ class Writer:
 
     def _record(self, item: WriteItem) -> Json:
         """The record as sent: `attributes` first, as Salesforce's parser wants it."""
-        lookups = LOOKUPS[self._resource]
-        clear = item.action is Action.DISSOCIATE
-        references = {lookups[name][1]: None if clear else vendor_id for name, (_, vendor_id) in item.refs.items()}
-        return {"attributes": {"type": self._resource}, self._key: item.ext_key, **item.fields, **references}
+        return {"attributes": {"type": self._resource}, **values(self._resource, self._key, item)}
 
     def _settle(self, items: Indexed, answer: Answer) -> None:
         """Pair the results with the items by their order; an answer of another length says nothing about any."""
@@ -69,19 +85,7 @@ class Writer:
                 outcome.status, outcome.request_id = answer.status, answer.request_id
                 self._outcomes.settle(index, outcome)
             else:
-                self._outcomes.fail([(index, item)], self._error(told, answer, item))
-
-    def _error(self, told: Mapping[str, Any], answer: Answer, item: WriteItem) -> ThroughlineError:
-        verdicts = self._http.verdicts
-        verdict, code = verdicts.judge(400, told)
-        assert verdict is not None
-        facts: dict[str, Any] = {"status": answer.status, "request_id": answer.request_id, "trace_id": item.trace_id}
-        if code == "DUPLICATE_VALUE" and any(self._key in str(error.get("message")) for error in told["errors"]):
-            # Someone inserted the same key in the same moment; the next try finds and updates it.
-            return Retry("the key was being inserted at the same time", cause="locked", **facts)
-        field = verdicts.field(told)
-        now, connection = self._http.clock.now(), self._http.connection
-        return fated(verdict, write=True, now=now, after=None, connection=connection, code=code, field=field, **facts)
+                self._outcomes.fail([(index, item)], refusal(self._http, self._key, told, answer, item))
 
     def _read_back(self) -> None:
         """What the org made of the records; without it the outcomes stand all the same."""

@@ -134,7 +134,9 @@ def _writes(one: Resource) -> str:
         return ""
     spec = one.write
     told = f"class {spec.write_class} ({spec.write_class.name.lower().replace('_', ' ')}), {spec.batch_size} at a time"
-    return told + (f", keys hold {_time(spec.key_window)}" if spec.key_window else f", settles in {_time(spec.settle)}")
+    told += f", keys hold {_time(spec.key_window)}" if spec.key_window else f", settles in {_time(spec.settle)}"
+    bulk = spec.bulk
+    return told + (f"; from {bulk.threshold:,} on by bulk jobs of {bulk.batch_size:,}" if bulk else "")
 
 
 def _actions(one: Resource) -> str:

@@ -9,6 +9,7 @@ from connectors import connector_for
 from console.conformance import (
     doubt,
     mapped,
+    pushes,
     reaching,
     receiving,
     reference,
@@ -24,7 +25,9 @@ from console.conformance.checks import CHECKS, Case, Check, NotHere, Report, Res
 from console.conformance.ground import Ground, grounds
 from kernel.errors import ThroughlineError
 
-GROUPS = (reaching, streams, sweeping, volume, writing, refusals, doubt, trouble, receiving, secrecy, mapped, reference)
+GROUPS = (
+    reaching, streams, sweeping, volume, writing, pushes, refusals, doubt, trouble, receiving, secrecy, mapped, reference
+)  # fmt: skip
 
 
 def cases(system: str) -> list[Case]:

@@ -77,7 +77,7 @@ def _is_absent(shard: Shard, claimed: Claimed) -> bool:
 
 def _send(shard: Shard, part: Sequence[Claimed]) -> list[Sent]:
     try:
-        outcomes = shard.connector.write(shard.resource, [_item(each) for each in part])
+        outcomes = shard.connector.write(shard.resource, [item(each) for each in part])
     except Park as error:
         if len(part) == 1:
             return [Sent(part[0], WriteOutcome(error=error, status=error.status, request_id=error.request_id))]
@@ -97,7 +97,8 @@ def _send(shard: Shard, part: Sequence[Claimed]) -> list[Sent]:
     return [Sent(each, outcome) for each, outcome in zip(part, outcomes, strict=True)]
 
 
-def _item(claimed: Claimed) -> WriteItem:
+def item(claimed: Claimed) -> WriteItem:
+    """A delivery as its connector is given it."""
     return WriteItem(
         action=Action(claimed.action),
         ext_key=claimed.ext_key,
@@ -174,12 +175,11 @@ def missing(sent: Sent) -> bool:
     return known and sent.error is not None and sent.error.fate is Fate.PARK and sent.error.cause == "not_found"
 
 
-def failed(shard: Shard, sent: Sent, held: echo.Fields) -> Settled:
+def failed(shard: Shard, sent: Sent, held: echo.Fields, now: int) -> Settled:
     """The next state of a delivery that was not applied, by the fate of its error."""
     claimed, error = sent.claimed, sent.error
     assert error is not None
     error.trace_id = error.trace_id or claimed.trace_id
-    now = shard.ctx.store.clock.now()
     told: dict[str, Any] = {
         "cause": error.cause,
         "error": error.message,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Connection, Select, bindparam, exists, or_, select
+from sqlalchemy import BindParameter, ColumnElement, Connection, Select, bindparam, exists, func, or_, select
 
 from kernel.ledger.states import NEXT, OPEN, State
 from kernel.records import Action
@@ -74,9 +74,28 @@ def due(
     return found
 
 
+def enough(
+    conn: Connection, connection: str, resource: str, state: State, condition: ColumnElement[bool], now: int, least: int
+) -> bool:
+    """Whether so many of one state and condition may be taken up now."""
+    told = {"connection": connection, "resource": resource, "now": now, "most": least}
+    return bool(conn.execute(_count(state, condition), told).scalar_one() >= least)
+
+
+@lru_cache(maxsize=64)
+def _count(state: State, condition: ColumnElement[bool]) -> Select[Any]:
+    some = _ready(state, condition).with_only_columns(delivery.c.id).limit(bindparam("most"))
+    return select(func.count()).select_from(some.subquery())
+
+
 @lru_cache(maxsize=64)
 def _due(state: State, condition: ColumnElement[bool]) -> Select[Any]:
     """Built once: it costs more to build than to run."""
+    ready = _ready(state, condition).order_by(delivery.c.not_before).limit(bindparam("most"))
+    return ready.with_for_update(of=delivery, skip_locked=True)
+
+
+def _ready(state: State, condition: ColumnElement[bool]) -> Select[Any]:
     other = delivery.alias()
     blocked = exists().where(
         other.c.binding_id == delivery.c.binding_id,
@@ -97,9 +116,6 @@ def _due(state: State, condition: ColumnElement[bool]) -> Select[Any]:
             ~blocked,
             may_pass,
         )
-        .order_by(delivery.c.not_before)
-        .limit(bindparam("most"))
-        .with_for_update(of=delivery, skip_locked=True)
     )
 
 

@@ -9,6 +9,7 @@ INFLIGHT ── applied ──▶ APPLIED        ── refused ──▶ DEAD
   │  └───── provably not applied ──▶ PLANNED (not before …)
   ▼ answer lost, lease expired
 UNKNOWN ── class A, B: sent again, same body and key ──▶ INFLIGHT
+  ├─────── carried by a job of the vendor's: asked by its id ──▶ RECONCILING
   └─────── class C, D: after the settle time ──▶ RECONCILING ──▶ APPLIED | PLANNED (generation + 1) | CONFLICT | UNKNOWN
 """
 

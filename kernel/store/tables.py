@@ -220,6 +220,16 @@ attempt = Table(
     sqlite_with_rowid=False,
 )
 
+job = Table(
+    "job",
+    metadata,
+    _name("connection", primary_key=True),
+    _name("resource", primary_key=True),
+    Column("vendor_id", Text, nullable=False),  # of the vendor's job that carries deliveries of this target
+    _at("begun_at", False),
+    Column("deliveries", Text, nullable=False),  # JSON list of their ids, in the order they were given to the connector
+)
+
 dead_letter = Table(
     "dead_letter",
     metadata,

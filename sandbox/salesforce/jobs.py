@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sandbox.salesforce.simulator import Salesforce
 
 Handler = Callable[[Request, Any], Response]
-_ENDS = {"LF": "\n", "CRLF": "\r\n"}
+ENDS = {"LF": "\n", "CRLF": "\r\n"}
 _ENDED = ("JobComplete", "Failed", "Aborted")
 
 
@@ -122,7 +122,7 @@ class Jobs:
         start = int(locator[2:] or 0)
         shown, more = rows[start : start + most], start + most < len(rows)
         told = {"Sforce-NumberOfRecords": str(len(shown)), "Sforce-Locator": f"MA{start + most}" if more else "null"}
-        return Response(as_csv([header, *shown], _ENDS[job["lineEnding"]]), 200, told, "text/csv")
+        return Response(as_csv([header, *shown], ENDS[job["lineEnding"]]), 200, told, "text/csv")
 
 
 def as_csv(rows: Sequence[Sequence[str]], end: str = "\n") -> str:

@@ -107,6 +107,16 @@ class Records:
         records = self.state.all(resource)
         return [one for one in records if not one.get("IsDeleted") and str(one.get(name) or "").lower() == key]
 
+    def by_external_id(self, resource: str, name: str, value: Any) -> list[Json]:
+        """The records an external id names. Raises Refused for a field that is none."""
+        known = self.fields[resource].get(name)
+        if known is None or not (known.external_id or known.kind == "id" or name == "Email"):
+            raise Refused("NOT_FOUND", "Provided external ID field does not exist or is not accessible: " + name)
+        if known.kind == "id":
+            found = self.get(resource, str(value)) if value else None
+            return [found] if found else []
+        return self.matching(resource, name, value)
+
     def check(self, resource: str, sent: Mapping[str, Any], target: Json | None) -> Json:
         """The values as they would be kept. Raises Refused with the first thing that is wrong."""
         kept: Json = {}

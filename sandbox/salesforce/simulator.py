@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from sandbox.salesforce.jobs import Jobs, paths
+from sandbox.salesforce import ingest, jobs
 from sandbox.salesforce.records import Records, Refused, missing
 from sandbox.salesforce.schema import DEFAULTS, PREFIXES, describe
 from sandbox.salesforce.soql import BadQuery, Query, parse, select
@@ -41,7 +41,7 @@ class Salesforce(Simulator):
     def __init__(self, state: State | None = None) -> None:
         super().__init__(state)
         self.records = Records(self.state, KEY_FIELD)
-        self.jobs = Jobs(self)
+        self.jobs, self.ingest = jobs.Jobs(self), ingest.Ingest(self)
         self.client = ("sandbox-client", "sandbox-secret")
         self.refresh_token = "sandbox-salesforce-refresh"
         self.daily_limit, self.used = 15_000, 0
@@ -71,7 +71,8 @@ class Salesforce(Simulator):
             (f"{collections}/{{resource}}", self._retrieve, ["POST", "GET"]),
             (collections, self._many, ["POST", "PATCH", "DELETE"]),
             ("/services/data", self._versions, ["GET"]),
-            *paths(self, _BASE),
+            *jobs.paths(self, _BASE),
+            *ingest.paths(self, _BASE),
         ]
         routes = [
             Route(path + end, self._guarded(call), methods=verbs) for path, call, verbs in listed for end in ("", "/")
@@ -129,7 +130,8 @@ class Salesforce(Simulator):
             if request.path_params.get("version", self.versions[-1]) not in self.versions:
                 return self.error(404)
             try:
-                body = orjson.loads(await request.body() or b"{}")
+                sent, rows = await request.body(), request.headers.get("content-type", "").startswith("text/csv")
+                body = sent.decode() if rows else orjson.loads(sent or b"{}")
                 with self.state.lock:
                     response = handler(request, body)
             except orjson.JSONDecodeError:
@@ -239,7 +241,7 @@ class Salesforce(Simulator):
 
     def _by_external_id(self, request: Request, body: Any) -> Response:
         resource, name = self._resource(request), request.path_params["field"]
-        found = self._matching(resource, name, request.path_params["value"])
+        found = self.records.by_external_id(resource, name, request.path_params["value"])
         if len(found) > 1:
             return answer([f"/services/data/v62.0/sobjects/{resource}/{one['Id']}" for one in found], 300)
         if request.method == "GET":
@@ -248,15 +250,6 @@ class Salesforce(Simulator):
             return answer(self._shown(resource, found[0], list(self.records.fields[resource])))
         made, created = self._put(resource, name, {**body, name: request.path_params["value"]}, found)
         return answer({"id": made["Id"], "success": True, "errors": [], "created": created}, 201 if created else 200)
-
-    def _matching(self, resource: str, name: str, value: Any) -> list[Json]:
-        known = self.records.fields[resource].get(name)
-        if known is None or not (known.external_id or known.kind == "id" or name == "Email"):
-            raise Refused("NOT_FOUND", "Provided external ID field does not exist or is not accessible: " + name)
-        if known.kind == "id":
-            found = self.records.get(resource, str(value)) if value else None
-            return [found] if found else []
-        return self.records.matching(resource, name, value)
 
     def _put(self, resource: str, name: str, sent: Json, found: Sequence[Json]) -> tuple[Json, bool]:
         """(record, created)."""
@@ -310,13 +303,7 @@ class Salesforce(Simulator):
                 raise Refused("MISSING_ARGUMENT", f"{name} not specified")
             if key and keys.count(key.lower()) > 1:
                 raise Refused("DUPLICATE_VALUE", f"Duplicate external id specified: {key}", name)
-            found = self._matching(resource, name, key)
-            if len(found) > 1:
-                told = f"{name}: more than one record found for external id field"
-                raise Refused("DUPLICATE_EXTERNAL_ID", told, name)
-            if name == "Id" and key and not found:
-                raise missing()
-            return self._put(resource, name, sent, found)
+            return self.upsert(resource, name, sent)
 
         return self._each(request, body.get("records"), apply)
 
@@ -325,7 +312,20 @@ class Salesforce(Simulator):
         return self.records.create(resource, self.records.check(resource, sent, None)), None
 
     def _update_one(self, one: Json) -> tuple[Json, None]:
-        resource, sent = _split(one)
+        return self.update(*_split(one))
+
+    def upsert(self, resource: str, name: str, sent: Json) -> tuple[Json, bool]:
+        """Create or update by an external id; (record, created). Raises Refused."""
+        key = str(sent.get(name) or "")
+        found = self.records.by_external_id(resource, name, key)
+        if len(found) > 1:
+            raise Refused("DUPLICATE_EXTERNAL_ID", f"{name}: more than one record found for external id field", name)
+        if name == "Id" and key and not found:
+            raise missing()
+        return self._put(resource, name, sent, found)
+
+    def update(self, resource: str, sent: Json) -> tuple[Json, None]:
+        """Update by id. Raises Refused."""
         id = str(next((value for name, value in sent.items() if name.lower() == "id"), ""))
         found = self.records.get(resource, id)
         if found is None:

@@ -420,6 +420,27 @@ MUTANTS = (
         [("known.source_at, deleted=True)", "ctx.store.clock.now(), deleted=True)")],
         _test("tests/journey/test_sweeping.py", "-k", "sqlite and back_to_life"),
     ),
+    Mutant(
+        "J1",
+        "results of a job that tell of fewer rows than were sent are taken for all",
+        "connectors/salesforce/ingest.py",
+        [("if len(known) != len(rows.places):", "if False:")],
+        _test("tests/journey/test_jobs.py", "-k", "sqlite and no_result_tells"),
+    ),
+    Mutant(
+        "J2",
+        "a job whose worker died is forgotten, and everything sent again",
+        "journey/outbound/by_job.py",
+        [("if ours and len(batch) == len(kept.deliveries):", "if False:")],
+        _test("tests/journey/test_jobs.py", "-k", "sqlite and worker_died"),
+    ),
+    Mutant(
+        "J3",
+        "a job that was never closed is waited for, or its rows are taken for sent",
+        "connectors/salesforce/ingest.py",
+        [('if refused is not None or info.get("state") == JobState.open:', "if refused is not None:")],
+        _test("tests/journey/test_jobs.py", "-k", "sqlite and never_closed"),
+    ),
 )
-"""G1 to G8 are defects of the gates, the leases and the rings; S1 to S5 of the sweep."""
+"""G1 to G9 are defects of the gates, the leases and the rings; S1 to S5 of the sweep; J1 to J3 of large pushes."""
 BY_NAME = {mutant.name: mutant for mutant in MUTANTS}

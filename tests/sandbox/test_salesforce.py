@@ -28,7 +28,7 @@ from sandbox.state import State
 KEY = "Throughline_Key__c"
 
 
-class _Plain(HTTPAdapter):
+class Plain(HTTPAdapter):
     """The SDK always writes https; the simulator speaks http on loopback."""
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
@@ -48,7 +48,7 @@ def vendor() -> Iterator[Salesforce]:
 def sdk(vendor: Salesforce) -> Iterator[Any]:
     with requests.Session() as session:
         session.trust_env = False
-        session.mount("https://", _Plain())
+        session.mount("https://", Plain())
         yield Sdk(session_id=vendor.token, instance_url=vendor.base_url, session=session, version="62.0")
 
 

@@ -9,12 +9,23 @@ from typing import Any, Protocol
 
 import orjson
 
-from connectors.base import Resource, WriteClass, WriteSpec
+from connectors.base import Bulk, Resource, WriteClass, WriteSpec
 from kernel.clock import SECOND
 from kernel.errors import Park, Reauthenticate, Retry, RetryAt, ThroughlineError, Unknown
-from kernel.records import Action, Cursor, Delivered, Page, SourceRecord, WebhookRequest, WriteItem, WriteOutcome
+from kernel.records import (
+    Action,
+    Cursor,
+    Delivered,
+    JobStep,
+    Page,
+    SourceRecord,
+    WebhookRequest,
+    WriteItem,
+    WriteOutcome,
+)
 from tests.simulation import faults
 from tests.simulation.faults import Faults
+from tests.simulation.jobs import Road
 from tests.simulation.machine import Machine
 from tests.simulation.source import SAFETY_LAG, Row, Source
 from tests.simulation.vendor import (
@@ -39,7 +50,7 @@ BATCHES = {
 }
 
 
-def writable(name: str, write_class: WriteClass, **references: str) -> Resource:
+def writable(name: str, write_class: WriteClass, bulk: Bulk | None = None, **references: str) -> Resource:
     """A target's resource, its times those of the vendor."""
     spec = WriteSpec(
         write_class,
@@ -49,6 +60,7 @@ def writable(name: str, write_class: WriteClass, **references: str) -> Resource:
         references=references,
         settle=timedelta(seconds=SETTLE),
         max_processing=timedelta(seconds=MAX_PROCESSING),
+        bulk=bulk,
         key_window=KEY_WINDOW if write_class is WriteClass.IDEMPOTENCY_KEY else None,
     )
     return Resource(name, updated_at="updated", write=spec)
@@ -149,6 +161,11 @@ class TargetConnector:
         """`watch`, where there is one, is told of every request before it leaves and once it can no longer land."""
         self.vendor, self.resources, self.faults = vendor, resources, faults
         self.watch: Watch | None = None
+        self.road = Road(self)
+
+    def write_job(self, resource: str, batch: Sequence[WriteItem], job: str = "") -> Iterator[JobStep]:
+        """By the vendor's bulk road."""
+        return self.road.steps(resource, batch, job)
 
     def read(self, resource: str, since: Cursor | None, *, window: tuple[int, int] | None = None) -> Iterator[Page]:
         """Ascending by stamp, from the cursor's second on."""
@@ -209,10 +226,10 @@ class TargetConnector:
         if kind.endswith("_before") or kind == "late":
             raise Unknown("no answer", cause="timeout")
         allowed = self._allowed(batch, kind)
-        outcomes = [error or self._one(resource, item) for item, error in zip(batch, allowed, strict=True)]
+        outcomes = [error or self.one(resource, item) for item, error in zip(batch, allowed, strict=True)]
         for item, error in zip(batch, allowed, strict=True):  # of what we know nothing, some was carried out
             if error and isinstance(error.error, Unknown) and machine.random.random() < 0.5:
-                self._one(resource, item)
+                self.one(resource, item)
         machine.point("send.applied")
         if kind == "connector_crash":
             raise ZeroDivisionError
@@ -235,7 +252,8 @@ class TargetConnector:
                     found[n] = WriteOutcome(error=error)
         return found
 
-    def _one(self, resource: str, item: WriteItem) -> WriteOutcome:
+    def one(self, resource: str, item: WriteItem) -> WriteOutcome:
+        """The vendor carries out one item."""
         try:
             thing = self._apply(resource, item)
         except Refused:
@@ -261,7 +279,7 @@ class TargetConnector:
 
         def land() -> None:
             for item in items:
-                self._one(resource, item)
+                self.one(resource, item)
             if self.watch:
                 self.watch.over(sent)
 

@@ -25,7 +25,26 @@ WRITE = (
     "connector_crash",  # our own connector fails after the request left
 )
 STORED = "stored_error"  # class B: the key's first answer was a 5xx, and is given again and again
-AFTER_APPLY = frozenset({"error_after", "timeout_after", "reset_after", "late", "truncated", "wrong_length", "partial"})
+JOB = (
+    "job_refused",  # there is no bulk road
+    "job_unreachable",  # a new job was not answered
+    "job_unclosed",  # the upload failed, and the job never began
+    "job_late",  # it runs, and nobody can be asked about it
+    "job_lost",  # it ended, and its results cannot be used
+)
+AFTER_APPLY = frozenset(
+    {
+        "job_late",
+        "job_lost",
+        "error_after",
+        "timeout_after",
+        "reset_after",
+        "late",
+        "truncated",
+        "wrong_length",
+        "partial",
+    }
+)
 READ = ("read_throttled", "read_error", "read_truncated", "read_token_expired")
 PAGES = ("duplicate_page", "overlapping_page", "reordered_page", "short_page")
 FIND = ("find_throttled", "find_timeout")

@@ -7,7 +7,16 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 ENGINE = ("journey", "kernel", "dead_letter")
-OURS = ("read.page", "find.asked", "send.leaving", "send.waiting", "send.applied")
+OURS = (
+    "read.page",
+    "find.asked",
+    "send.leaving",
+    "send.waiting",
+    "send.applied",
+    "job.asked",
+    "job.uploaded",
+    "job.closed",
+)
 """Around requests, in the simulation's connectors."""
 APART = {
     "activate": "a steward's step, before any run",

@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from connectors.base import WriteClass
+from connectors.base import Bulk, WriteClass
 from dead_letter import deciding, inspecting
 from journey import runs
 from journey.context import Context, Pins
@@ -105,6 +105,7 @@ class Seed:
         self.story = Story(self.machine, self.shop, self.help, deletes, length=choose.choice((8.0, 16.0, 30.0)))
         self.guard = Guard(self.machine, self.vendor, {"shop": self.shop, "help": self.help}, str(ground.path))
         self.machine.watch = self.guard.committed
+        self.bulk = Bulk(3, 8) if mode == "A" and choose.random() < 0.5 else None
         self.systems = self._connect()
         self.troubles: Counter[str] = Counter()
         self.letters = 0
@@ -113,8 +114,8 @@ class Seed:
     def _connect(self) -> dict[str, Any]:
         kind = self.vendor.write_class
         written = {
-            "contacts": writable("contacts", kind, company="companies"),
-            "companies": writable("companies", kind),
+            "contacts": writable("contacts", kind, self.bulk, company="companies"),
+            "companies": writable("companies", kind, self.bulk),
         }
         crm = TargetConnector(self.vendor, written, self.faults)
         crm.watch = self.guard

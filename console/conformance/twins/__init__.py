@@ -4,9 +4,9 @@ A twin is done to every connector the ground opens. It breaks the one promise it
 resource named with it; the same case without the twin passes.
 """
 
-from console.conformance.twins import answering, places, reading, volume, writing  # they register
+from console.conformance.twins import answering, places, pushes, reading, volume, writing  # they register
 from console.conformance.twins.breaking import TWINS, Twin
 
-PARTS = (reading, volume, writing, answering, places)
+PARTS = (reading, volume, writing, pushes, answering, places)
 
 __all__ = ["PARTS", "TWINS", "Twin"]

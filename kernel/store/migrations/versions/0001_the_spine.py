@@ -287,6 +287,15 @@ def upgrade() -> None:
         postgresql_where=sa.text("merged_into IS NOT NULL"),
     )
     op.create_table(
+        "job",
+        sa.Column("connection", sa.String(length=200), nullable=False),
+        sa.Column("resource", sa.String(length=200), nullable=False),
+        sa.Column("vendor_id", sa.Text(), nullable=False),
+        sa.Column("begun_at", sa.BigInteger(), nullable=False),
+        sa.Column("deliveries", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("connection", "resource", name=op.f("pk_job")),
+    )
+    op.create_table(
         "lease",
         sa.Column("name", sa.String(length=200), nullable=False),
         sa.Column("holder", sa.String(length=200), nullable=False),
