@@ -65,7 +65,7 @@ def recorded(ctx: Context, kind: str, sync: str | None, flow_run: str = "") -> I
         current = Run(ctx, kind, sync, lease)
         with ctx.store.write("run.start") as conn:
             _abandon(conn, current)
-            current.before = balance.opening(conn, ctx.run_id, sync, ctx.store.clock.now())
+            current.before = balance.opening(conn, ctx.run_id, sync)
             conn.execute(run.insert().values(_row(current, flow_run)))
         try:
             yield current
@@ -108,6 +108,7 @@ def _ended(current: Run) -> str:
 def _row(current: Run, flow_run: str) -> dict[str, Any]:
     return {
         "id": current.ctx.run_id,
+        "number": current.before.number,
         "kind": current.kind,
         "sync": current.sync,
         "state": current.state,

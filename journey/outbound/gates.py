@@ -29,6 +29,7 @@ Key = tuple[str, str | None, str, str]  # kind, sync, connection, resource
 class Weight:
     """What one batch planned for one route; `superseded`: earlier plans that it takes the place of."""
 
+    made: int  # objects that the target does not hold yet
     removed: int
     changed: int
     planned: int
@@ -56,21 +57,21 @@ class Gates:
         """One look-up; what a route needs is counted with its first batch."""
         self.ctx, self.sync = ctx, sync
         self._tallies: dict[Stream, _Tally] = {}
-        self._bound: dict[Stream, int] = {}
+        self._bound: dict[tuple[Stream, bool], int] = {}  # what it holds of ours; True: and what is to be made there
         self._asking: dict[Stream, bool] = {}  # whether what a lost write became is asked for
         with ctx.store.read() as conn:
             self._open = {_key_of(question): question for question in self._concerning(conn)}
             self._shrunken = self._shrunken_reads(conn)
-        self._kept = dict(self._open), dict(self._tallies)
+        self._kept = dict(self._open), dict(self._tallies), dict(self._bound)
 
     def begin(self) -> None:
         """A batch's transaction begins, perhaps again: what an attempt at it that was rolled back counted is forgotten."""
-        self._open, tallies = dict(self._kept[0]), self._kept[1]
+        self._open, tallies, self._bound = dict(self._kept[0]), self._kept[1], dict(self._kept[2])
         self._tallies = {target: replace(tally) for target, tally in tallies.items()}
 
     def commit(self) -> None:
         """The batch is written."""
-        self._kept = self._open, self._tallies
+        self._kept = self._open, self._tallies, self._bound
 
     def too_often(self, conn: Connection, route: Route, changed: Sequence[str]) -> list[str]:
         """Of bindings that would be written again, those that were written too often within an hour, or are held for it."""
@@ -87,6 +88,8 @@ class Gates:
 
     def weigh(self, conn: Connection, route: Route, weight: Weight, too_often: Sequence[str]) -> None:
         """Count one route's part of a batch, in its transaction, and hold what is too much."""
+        if (_target(route), True) in self._bound:
+            self._bound[_target(route), True] += weight.made
         if not (weight.removed or weight.changed or weight.planned):
             return
         pace.add(conn, route.connection, route.resource, weight.more, self.ctx.store.clock.now())
@@ -123,20 +126,14 @@ class Gates:
         group = _group(kind, self.sync, route)
         if not asked and not limit.exceeded(counted, 0):
             return
-        if not asked and not limit.exceeded(counted, self._objects(conn, route)):
-            return
-        if not asked and self._is_first_load(conn, kind, route, limit):
+        if not asked and not limit.exceeded(counted, self._objects(conn, route, kind)):
             return
         if not asked and kind is not Kind.WRITES_TO_TARGET:  # a newer plan may have taken an older one's place
             counted = holding.unsent(conn, group)
             self._set(route, kind, counted)
-            if not limit.exceeded(counted, self._objects(conn, route)):
+            if not limit.exceeded(counted, self._objects(conn, route, kind)):
                 return
         holding.hold(conn, group, self._gate(conn, kind, route).id)
-
-    def _is_first_load(self, conn: Connection, kind: Kind, route: Route, limit: Limit) -> bool:
-        """A target that holds nothing of ours is filled once; writes in a loop are of objects that are there."""
-        return kind is Kind.WRITES_TO_TARGET and limit.count > 0 and not self._objects(conn, route)
 
     def _set(self, route: Route, kind: Kind, counted: int) -> None:
         tally = self._tallies[_target(route)]
@@ -182,7 +179,7 @@ class Gates:
     def _is_little(self, conn: Connection, question: Question, route: Route, waiting: int) -> bool:
         limits = {Kind.REMOVALS: self._removals(route.limits.removals), Kind.CHANGES: route.limits.changes}
         limit = limits.get(Kind(question.kind))
-        return limit is not None and not limit.exceeded(waiting, self._objects(conn, route))
+        return limit is not None and not limit.exceeded(waiting, self._objects(conn, route, Kind(question.kind)))
 
     def _facts(self, conn: Connection, question: Question, route: Route | None, waiting: int) -> dict[str, Any]:
         facts: dict[str, Any] = {"waiting": waiting, "actions": holding.by_action(conn, question.id)}
@@ -193,7 +190,10 @@ class Gates:
         limits = route.limits
         limit = {Kind.REMOVALS: self._removals(limits.removals), Kind.CHANGES: limits.changes}
         used = limit.get(Kind(question.kind), limits.hour)
-        facts |= {"of": self._objects(conn, route), "limit": {"count": used.count, "share": used.share}}
+        facts |= {
+            "of": self._objects(conn, route, Kind(question.kind)),
+            "limit": {"count": used.count, "share": used.share},
+        }
         if question.kind == Kind.REMOVALS and self._shrunken:
             facts["shrunken"] = self._shrunken
         return facts
@@ -216,11 +216,12 @@ class Gates:
             self._tallies[target] = _Tally(removals, changes, hour)
         return self._tallies[target]
 
-    def _objects(self, conn: Connection, route: Route) -> int:
-        target = _target(route)
-        if target not in self._bound:
-            self._bound[target] = holding.count_bindings(conn, route.connection, route.resource)
-        return self._bound[target]
+    def _objects(self, conn: Connection, route: Route, kind: Kind) -> int:
+        """What a limit's share is of: filling a target, however often that is interrupted, is no loop of writes to it."""
+        key = _target(route), kind is Kind.WRITES_TO_TARGET
+        if key not in self._bound:
+            self._bound[key] = holding.count_bindings(conn, route.connection, route.resource, coming=key[1])
+        return self._bound[key]
 
     def _key(self, kind: Kind, route: Route) -> Key:
         return (kind, None if kind is Kind.WRITES_TO_TARGET else self.sync.name, route.connection, route.resource)

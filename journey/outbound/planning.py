@@ -104,7 +104,8 @@ def _plan_batch(ctx: Context, sync: Sync, marks: Sequence[Any], gates: Gates) ->
             )
             superseded += old
             planned += new
-            gates.weigh(conn, route, Weight(planner.removed, len(planner.changed), new, old), often)
+            made = len(planner.new_bindings)
+            gates.weigh(conn, route, Weight(made, planner.removed, len(planner.changed), new, old), often)
             refused.overtaken(conn, planner.plans, ctx.store.clock.now())
         written = {row.id for row in bulk.select_in(conn, delivery, "id", [each["about"] for each in letters], ["id"])}
         parking.park(conn, [each for each in letters if each["about"] in written])

@@ -145,7 +145,9 @@ def busy(conn: Connection, binding_ids: Sequence[str], since: int) -> dict[str, 
 _BUSY = ["binding_id", "state", "gate", "sent_at"]
 
 
-def count_bindings(conn: Connection, connection: str, resource: str) -> int:
-    """The objects of a target that we believe to be there."""
-    where = (binding.c.connection == connection, binding.c.resource == resource, binding.c.vendor_id.is_not(None))
+def count_bindings(conn: Connection, connection: str, resource: str, coming: bool) -> int:
+    """The objects of a target that we believe to be there; `coming`: and those that are to be made."""
+    where = [binding.c.connection == connection, binding.c.resource == resource]
+    if not coming:
+        where.append(binding.c.vendor_id.is_not(None))
     return int(conn.execute(select(func.count()).select_from(binding).where(*where)).scalar() or 0)

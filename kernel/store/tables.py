@@ -300,6 +300,7 @@ run = Table(
     "run",
     metadata,
     _id(primary_key=True),
+    Column("number", BigInteger, nullable=False, index=True),  # in the order of their starts, two at once may share one
     _name("kind"),
     _name("sync", True),
     _name("state"),  # running, completed, with_dead_letters, awaiting_approval, partial, failed, abandoned

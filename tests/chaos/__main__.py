@@ -23,8 +23,8 @@ from tests.chaos.vendors import BY_SYSTEM
 
 REGRESSIONS = Path(__file__).with_name("regressions.txt")
 CLASSES = ("hubspot", "stripe", "register", "shelf", "webhook_out")
-"""A system of each write class; of A and D there are two."""
-OTHERS = {"hubspot": "salesforce", "shelf": "pipedrive"}
+"""A system of each write class; of A, C and D there are two."""
+OTHERS = {"hubspot": "salesforce", "register": "quickbooks", "shelf": "pipedrive"}
 
 
 def _arguments() -> argparse.Namespace:

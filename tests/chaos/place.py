@@ -112,7 +112,7 @@ def _connection(name: str, url: str) -> dict[str, object]:
 
 def _sync(name: str, stream: str, targets: list[Target]) -> dict[str, object]:
     routes = [
-        {"entity": "contact", "to": f"{target.system}_main.{target.resource}", "on_last_member_gone": "delete"}
+        {"entity": "contact", "to": f"{target.system}_main.{target.resource}", "on_last_member_gone": target.leaving}
         for target in targets
     ]
     return {

@@ -105,7 +105,7 @@ class Storm:
         """From the first worker to the comparison."""
         editing = threading.Thread(target=self._edit, daemon=True)
         try:
-            self.vendors.faults_on(self.plan.seed, 5 if self.plan.records < 1000 else 1)
+            self.vendors.faults_on(self.plan.seed, 3 if self.plan.records < 1000 else 1)
             editing.start()
             self._kill_and_restart()
             self._over.set()

@@ -33,12 +33,14 @@ class Target:
     last: str
     phone: str
     alone: bool = True  # each item goes in a request of its own
+    leaving: str = "delete"  # what becomes of who left
 
 
 TARGETS = (
     Target("hubspot", "contacts", "A", "properties.throughline_key", "properties.email", "properties.lastname", "properties.phone", alone=False),
     Target("salesforce", "Contact", "A", "Throughline_Key__c", "Email", "LastName", "Phone", alone=False),
     Target("stripe", "customers", "B", "metadata.throughline_key", "email", "name", "phone"),
+    Target("quickbooks", "customers", "C", "", "PrimaryEmailAddr.Address", "FamilyName", "PrimaryPhone.FreeFormNumber", alone=False, leaving="archive"),
     Target("register", "contacts", "C", "key", "email", "last_name", "phone"),
     Target("shelf", "contacts", "D", "key", "email", "last_name", "phone"),
     Target("pipedrive", "persons", "D", "", "emails.0.value", "name", "phones.0.value"),
@@ -78,7 +80,7 @@ WRITE = (
     ("empty200", 0.004, {}),
     ("expired_token", 0.001, {}),
 )
-"""Kind, chance at each request, options; requests that carry a batch meet them five times as often."""
+"""Kind, chance at each request, options; requests that carry a batch meet them three times as often: more, and the breaker takes the vendor for down."""
 SPOILS = {"stripe": (("stored_500", 0.006, {}), ("stored_500", 0.004, {"apply": True}))}
 _APPLIED = frozenset({"late_apply", "truncated", "html200", "empty200", "partial"})  # whatever their options say
 
@@ -110,7 +112,7 @@ class Vendors:
         random = Random(f"faults{seed}")  # noqa: S311
         switches = [(SOURCE, kind, chance, options) for kind, chance, options in READ]
         for target in self.targets:
-            more = often if target.alone else max(5, often)
+            more = often if target.alone else max(3, often)
             spoils = SPOILS.get(target.system, ())
             if "partial" in getattr(find_practices().get(target.system), "spoils", ()):
                 spoils = (("partial", 0.01, {"index": 1}), ("wrong_length", 0.01, {}))
@@ -154,8 +156,10 @@ class Vendors:
 
 
 def gone(obj: Json) -> bool:
-    """In a recycle bin."""
-    return bool(obj.get("archived") or obj.get("IsDeleted") or obj.get("deleted") or obj.get("is_deleted"))
+    """In a recycle bin, or no longer active."""
+    return obj.get("Active") is False or bool(
+        obj.get("archived") or obj.get("IsDeleted") or obj.get("deleted") or obj.get("is_deleted")
+    )
 
 
 def last_name(target: Target, obj: Json) -> str:

@@ -206,12 +206,23 @@ def test_too_many_changes_wait_and_new_people_do_not(full: World) -> None:
     assert sum(person["lastname"] == "New" for person in full.crm.all("contacts")) == 8
 
 
-def test_a_first_delivery_of_everything_needs_nobody(world: World) -> None:
-    world.routes = [route("contact", "crm.contacts", limits=replace(STRICT, hour=Limit(3, 5.0)))]
+def test_a_first_delivery_of_everything_needs_nobody(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("journey.outbound.planning.BATCH", 5)
+    world.routes = [route("contact", "crm.contacts", limits=replace(STRICT, hour=Limit(3, 1.5)))]
     for n in range(MANY):
         _person(world, n)
     assert world.run().state == "completed"
     assert len(world.crm.all("contacts")) == MANY  # nothing of ours was there: each object is made once
+
+
+def test_a_first_delivery_that_was_interrupted_needs_nobody_either(world: World) -> None:
+    world.routes = [route("contact", "crm.contacts", limits=replace(STRICT, hour=Limit(3, 5.0)))]
+    _person(world, 0)
+    assert world.run().state == "completed"  # as far as it came
+    for n in range(1, MANY):
+        _person(world, n)
+    assert world.run().state == "completed"
+    assert len(world.crm.all("contacts")) == MANY
 
 
 def test_where_every_write_is_asked_for_so_is_the_first(world: World) -> None:

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 from sqlalchemy import delete, select, update
 
 from connectors.base import WriteClass
-from dead_letter import deciding, inspecting
+from dead_letter import deciding, inspecting, parking
 from dead_letter.deciding import Mode
 from dead_letter.inspecting import Filter
+from dead_letter.parking import Letter
 from journey import runs
 from journey.dirty import mark_rows
 from journey.outbound import planning
 from kernel.clock import SECOND
 from kernel.errors import Park, Unknown
 from kernel.ids import new_id
+from kernel.leases import TERM
 from kernel.ledger import plans
 from kernel.ledger.states import State
 from kernel.records import WriteItem
@@ -27,14 +30,13 @@ from tests.journey.conftest import World, route
 from tests.journey.memory import resource
 
 
-def _written(world: World, write_class: WriteClass = WriteClass.UPSERT, **policies: Any) -> Any:
-    """Ann, who is at the target; the delivery that brought her there."""
+def _written(world: World, write_class: WriteClass = WriteClass.UPSERT, applied: int = 1, **policies: Any) -> Any:
+    """Ann, who is at the target, and who else is at the shop; the delivery that brought her there."""
     world.crm.resources["contacts"] = resource("contacts", write_class)
     world.routes = [route("contact", "crm.contacts", **policies)]
     world.shop.put("customers", "1", email="ann@acme.io", first="Ann", last="Lee")
-    assert world.run().counts.outbound.applied == 1
-    (row,) = world.rows("delivery")
-    return row
+    assert world.run().counts.outbound.applied == applied
+    return world.rows("delivery")[0]
 
 
 def _change(world: World, id: str, **values: Any) -> None:
@@ -91,9 +93,28 @@ def test_a_delivery_that_a_replay_takes_up_meanwhile_is_counted_once(world: Worl
     ctx, beside = world.context(), world.context()
     with runs.recorded(ctx, "sync", "test") as run, runs.recorded(beside, "replay", None):
         _change(world, row.id, state=State.DEAD, cause="refused", settled_run=ctx.run_id)
+        letter = Letter("delivery", row.id, row.trace_id, "crm", "contacts", "deliver", Park("refused"), {})
         with world.store.write() as conn:
+            parking.park(conn, parking.rows(world.store, ctx.run_id, [letter]))
             assert plans.reopen(conn, beside.run_id, [row.id], world.clock.now()) == {row.id}
     assert (run.counts.outbound.planned, run.counts.outbound.pending) == (1, 1)
+
+
+def test_a_worker_that_was_thought_lost_and_ends_beside_its_successor_breaks_no_sums(world: World) -> None:
+    world.shop.put("customers", "2", email="bob@acme.io", first="Bob", last="Ray")
+    _written(world, applied=2)
+    ann, bob = (row.id for row in world.rows("delivery"))
+    _change(world, ann, state=State.PLANNED, settled_run=None)
+    _change(world, bob, state=State.PLANNED, settled_run=None)
+    slow = world.context()
+    with ExitStack() as going_on:
+        going_on.enter_context(runs.recorded(slow, "sync", "test"))
+        _change(world, ann, state=State.SUPERSEDED, settled_run=slow.run_id)
+        world.clock.at += TERM + SECOND
+        with runs.recorded(world.context(), "sync", "test") as run:
+            _change(world, bob, state=State.SUPERSEDED, settled_run=slow.run_id)
+            going_on.close()
+    assert (run.counts.outbound.planned, run.counts.outbound.superseded) == (1, 1)
 
 
 @pytest.mark.parametrize("asked", [False, True])

@@ -259,8 +259,15 @@ MUTANTS = (
         "K10",
         "a delivery that a replay takes up while another run goes on is counted twice",
         "journey/balance.py",
-        [("    _reopened(before, {row.id: row for row in rows}, out, ended)\n", "")],
+        [("    _reopened(before, {row.id: row for row in rows if row.id}, out, ended)\n", "")],
         _test("tests/journey/test_meanwhile.py", "-k", "sqlite and counted_once"),
+    ),
+    Mutant(
+        "K12",
+        "a worker that was thought lost and ends after all breaks its successor's sums",
+        "journey/balance.py",
+        [('run.c.state == "abandoned"', 'run.c.state == "never"')],
+        _test("tests/journey/test_meanwhile.py", "-k", "sqlite and thought_lost"),
     ),
     Mutant(
         "K11",
@@ -325,6 +332,13 @@ MUTANTS = (
             )
         ],
         _test("tests/journey/test_gates.py", "-k", "sqlite and kill_anywhere"),
+    ),
+    Mutant(
+        "G9",
+        "what fills a target counts as a loop of writes to what it holds",
+        "journey/outbound/gates.py",
+        [("coming=key[1]", "coming=False")],
+        _test("tests/journey/test_gates.py", "-k", "sqlite and first_delivery"),
     ),
     Mutant(
         "G3",

@@ -390,6 +390,7 @@ def upgrade() -> None:
     op.create_table(
         "run",
         sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
         sa.Column("kind", sa.String(length=200), nullable=False),
         sa.Column("sync", sa.String(length=200), nullable=True),
         sa.Column("state", sa.String(length=200), nullable=False),
@@ -401,6 +402,7 @@ def upgrade() -> None:
         sa.Column("error", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_run")),
     )
+    op.create_index(op.f("ix_run_number"), "run", ["number"], unique=False)
     op.create_index(op.f("ix_run_started_at"), "run", ["started_at"], unique=False)
     op.create_table(
         "target_state",
