@@ -67,12 +67,12 @@ def after_write(state: Fields, part: TargetPart, sent: Mapping[str, Any], raw: J
     ours = {**state.get("sent", {}), **sent}
     seen = {name: value for name, value in state.get("seen", {}).items() if name not in sent}
     if raw is not None:
-        for name, value in part.observe(raw).items():
-            if name not in ours:
-                seen[name] = value
-            elif ours[name] == value:
-                seen.pop(name, None)
-            elif name in sent or _still_ours(part, name, ours[name], seen, value):
+        observed = part.observe(raw)
+        unlike = {name: value for name, value in observed.items() if name not in ours or ours[name] != value}
+        if seen:
+            seen = {name: value for name, value in seen.items() if name in unlike or name not in observed}
+        for name, value in unlike.items():
+            if name not in ours or name in sent or _still_ours(part, name, ours[name], seen, value):
                 seen[name] = value
             # else: a field we did not send now differs from what was seen. A read will tell it as an edit, with its time.
     return {"sent": ours, "seen": seen}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache, partial
 from typing import Any
 
 from sqlalchemy import Connection
@@ -138,8 +139,9 @@ def _compute(ctx: Context, conn: Connection, batch: Batch) -> _Writes:
         writes.merged.dirty |= merged.dirty
     every = {m.id: m for placement in writes.placements for m in placement.members.values()}
     before = {key: was for placement in writes.placements for key, was in placement.before.items()}
-    here = linking.ends(every.values())
-    writes.links.append(linking.draw(ctx.store, conn, [m for m in batch.members if m.active], here))
+    here = cache(partial(linking.ends, every.values()))
+    active = [each for each in batch.members if each.active]
+    writes.links.append(linking.draw(ctx.store, conn, active, before, here))
     writes.moves = linking.follow(conn, every, before, here)
     writes.seats = bindings.follow(conn, every, before)
     writes.member_rows = [each.row(ctx.store) for each in writes.members.values()]

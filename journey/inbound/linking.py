@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,9 @@ from mappings import Ref
 
 Key = tuple[str, str]
 """(entity, key): an object id, or the keyed hash of an identifier."""
+
+Ends = Callable[[], dict[Key, str]]
+"""`ends` of the members of a batch, gathered when somebody asks: most batches refer to nothing and nothing waits for them."""
 
 
 @dataclass(slots=True)
@@ -46,13 +49,16 @@ def ends(members: Iterable[Member]) -> dict[Key, str]:
     return found
 
 
-def draw(store: Store, conn: Connection, drafts: Sequence[Member], here: dict[Key, str]) -> Links:
-    """The links of new and changed members. `here`: keys of the members of this batch."""
+def draw(
+    store: Store, conn: Connection, drafts: Sequence[Member], before: Mapping[str, str | None], here: Ends
+) -> Links:
+    """The links of new and changed members. `before`: by member, the golden record it was in; None for one never landed."""
     links = Links()
     wanted: list[tuple[Member, str, Ref, str]] = [
         (draft, name, ref, to_key(store, draft.connection, ref)) for draft in drafts for name, ref in draft.refs.items()
     ]
-    known = _look_up(conn, [(ref.entity, key, ref.kind) for _, _, ref, key in wanted if (ref.entity, key) not in here])
+    near = here() if wanted else {}
+    known = _look_up(conn, [(ref.entity, key, ref.kind) for _, _, ref, key in wanted if (ref.entity, key) not in near])
     for draft, name, ref, key in wanted:
         links.rows.append(
             {
@@ -62,10 +68,10 @@ def draw(store: Store, conn: Connection, drafts: Sequence[Member], here: dict[Ke
                 "to_entity": ref.entity,
                 "to_kind": ref.kind,
                 "to_key": key,
-                "to_golden": here.get((ref.entity, key)) or known.get((ref.entity, key)),
+                "to_golden": near.get((ref.entity, key)) or known.get((ref.entity, key)),
             }
         )
-    _compare(conn, drafts, links)
+    _compare(conn, [draft for draft in drafts if before.get(draft.id)], links)
     _welcome(conn, here, links)
     return links
 
@@ -113,35 +119,35 @@ def _compare(conn: Connection, drafts: Sequence[Member], links: Links) -> None:
     }
 
 
-def _welcome(conn: Connection, here: dict[Key, str], links: Links) -> None:
+def _welcome(conn: Connection, here: Ends, links: Links) -> None:
     """Late parents: links that waited for one of these keys."""
     waiting = conn.execute(select(link.c.id).where(link.c.to_golden.is_(None)).limit(1)).first()
     if waiting is None:
         return
-    fresh = {row["id"] for row in links.rows}
+    fresh, near = {row["id"] for row in links.rows}, here()
     for row in bulk.select_in(
-        conn, link, "to_key", [key for _, key in here], ["id", "golden_id", "to_entity", "to_key", "to_golden"]
+        conn, link, "to_key", [key for _, key in near], ["id", "golden_id", "to_entity", "to_key", "to_golden"]
     ):
-        end = here.get((row.to_entity, row.to_key))
+        end = near.get((row.to_entity, row.to_key))
         if end is not None and row.to_golden is None and row.id not in fresh:
             links.resolved.append({"to_golden": end, "id": row.id})
             links.touched.add(row.golden_id)
 
 
-def follow(conn: Connection, members: dict[str, Member], before: dict[str, str | None], here: dict[Key, str]) -> Links:
+def follow(conn: Connection, members: dict[str, Member], before: dict[str, str | None], here: Ends) -> Links:
     """After merges and splits: links of moved members go with them, links to the records they left point to where their key is."""
     moved = {each: was for each, was in before.items() if was is not None and was != members[each].golden_id}
     links = Links()
     if not moved:
         return links
-    olds = set(moved.values())
+    olds, near = set(moved.values()), here()
     for row in bulk.select_in(conn, link, "golden_id", olds, ["id", "golden_id"]):
         owner = row.id.rpartition("#")[0]
         if owner in moved:
             links.rows.append({"golden_id": members[owner].golden_id, "id": row.id})
             links.touched.add(str(members[owner].golden_id))
     for row in bulk.select_in(conn, link, "to_golden", olds, ["id", "golden_id", "to_entity", "to_key", "to_golden"]):
-        end = here.get((row.to_entity, row.to_key))
+        end = near.get((row.to_entity, row.to_key))
         if end is not None and end != row.to_golden:
             links.resolved.append({"to_golden": end, "id": row.id})
             links.touched.add(row.golden_id)

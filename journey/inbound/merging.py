@@ -6,13 +6,14 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
 from sqlalchemy import Connection
 
 from dedup import Golden, survive
 from journey.context import Context
 from journey.drafts import COLUMNS, Member, by_golden, folded, from_row
 from journey.inbound.placing import GOLDEN_COLUMNS
-from kernel.ids import content_hash
+from kernel.ids import canonical, content_hash
 from kernel.store import bulk
 from kernel.store.tables import golden, member
 
@@ -77,7 +78,8 @@ def _one(
     merged: Merged,
 ) -> None:
     record, gone = _survive(ctx, entity, group)
-    digest = content_hash([record.data, gone])
+    told = orjson.Fragment(canonical(record.data))  # made into JSON once: for its hash, and to be stored
+    digest = content_hash([told, gone])
     reason, trace_id = reasons.get(golden_id, ("change", max(each.version for each in group)))
     if row is not None and row.hash == digest and row.merged_into is None and row.gone == gone:
         if reason == "source_delete":  # nothing changed in its data, but a policy may care
@@ -92,7 +94,7 @@ def _one(
         "merged_into": None,
         "gone": gone,
         "updated_at": now,
-        "data": ctx.store.seal(golden, golden_id, {"data": record.data, "of": folded(record.provenance, record.data)}),
+        "data": ctx.store.seal(golden, golden_id, {"data": told, "of": folded(record.provenance, record.data)}),
     }
     if row is None:
         merged.new.append({"id": golden_id, "entity": entity, "created_at": now, **values})

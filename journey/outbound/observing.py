@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection
 
+from dedup import anchored_id
 from journey.context import Context
 from kernel.store import bulk
 from kernel.store.tables import binding, member, object_, version
@@ -29,13 +30,19 @@ class Adoptables(dict[tuple[str, str, str], Adoptable]):
     anchors: dict[str, str]
 
 
-def adoptable(ctx: Context, conn: Connection, golden_ids: Sequence[str]) -> Adoptables:
-    """Active members in targets that are streams too and that no binding holds yet; of several the first to arrive."""
+def adoptable(ctx: Context, conn: Connection, contents: Mapping[str, Any]) -> Adoptables:
+    """Active members in targets that are streams too and that no binding holds yet; of several the first to arrive.
+
+    `contents`: by golden id, what is stored of it. Where nothing is written that is also read, members are only looked up
+    for the records that do not tell their anchor themselves.
+    """
     found = Adoptables()
+    both = ctx.pins.targets & ctx.pins.streams
+    found.anchors = {} if both else _told_anchors(contents)
+    golden_ids = [id for id in contents if id not in found.anchors]
     columns = ["id", "object_id", "golden_id", "connection", "resource", "arrival", "active", "version"]
     rows = sorted(bulk.select_in(conn, member, "golden_id", golden_ids, columns), key=lambda row: (row.arrival, row.id))
-    found.anchors = {row.golden_id: row.id for row in reversed(rows)}
-    both = ctx.pins.targets & ctx.pins.streams
+    found.anchors |= {row.golden_id: row.id for row in reversed(rows)}
     candidates = [row for row in rows if row.active and (row.connection, row.resource) in both]
     if not candidates:
         return found
@@ -52,3 +59,13 @@ def adoptable(ctx: Context, conn: Connection, golden_ids: Sequence[str]) -> Adop
             raw = ctx.store.open(version, row.version, raws.get(row.version)) or {}
             found[key] = Adoptable(row.id, row.object_id, vendor[row.object_id], raw)
     return found
+
+
+def _told_anchors(contents: Mapping[str, Any]) -> dict[str, str]:
+    """By golden record: of the members whose values it holds, the one that its id was made from."""
+    return {
+        id: member_id
+        for id, content in contents.items()
+        for member_id in {of[0] for of in content["of"].values()}
+        if anchored_id(member_id) == id
+    }

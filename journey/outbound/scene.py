@@ -37,7 +37,7 @@ class Scene:
         self.unsettled = claims.unsettled(conn, ctx.store, ids)
         columns = ["binding_id", "updated_at", "present", "fields"]
         self.states = {row.binding_id: row for row in bulk.select_in(conn, target_state, "binding_id", ids, columns)}
-        self.adoptable = observing.adoptable(ctx, conn, list(self.goldens))
+        self.adoptable = observing.adoptable(ctx, conn, self.contents)
         self.refused = refused.Refused(ctx, conn, ids)
 
     def seat(self, golden_id: str, connection: str, resource: str) -> Any | None:

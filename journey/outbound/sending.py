@@ -32,6 +32,7 @@ class Sent:
     claimed: Claimed
     outcome: WriteOutcome
     left: bool = True  # a request was made; else the delivery is given back as it was
+    object_id: str | None = None  # of the object the vendor answered with, where it is new to the binding
 
     @property
     def error(self) -> ThroughlineError | None:
@@ -164,6 +165,7 @@ def applied(shard: Shard, sent: Sent, held: echo.Fields) -> Settled:
         status=outcome.status,
         request_id=outcome.request_id,
         vendor_id=outcome.vendor_id or claimed.vendor_id,
+        object_id=sent.object_id,
         fields={} if gone else fields,
         present=not gone,
     )

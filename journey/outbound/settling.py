@@ -77,8 +77,8 @@ def _refuse_taken(shard: Shard, sent: Sequence[Sent]) -> None:
     answered: dict[str, list[Sent]] = {}
     for each in sent:
         if each.error is None and each.outcome.vendor_id and each.outcome.vendor_id != each.claimed.vendor_id:
-            key = object_id(shard.connection, shard.resource, each.outcome.vendor_id)
-            answered.setdefault(key, []).append(each)
+            each.object_id = object_id(shard.connection, shard.resource, each.outcome.vendor_id)
+            answered.setdefault(each.object_id, []).append(each)
     with shard.ctx.store.read() as conn:
         rows = bulk.select_in(conn, binding, "object_id", answered, ["id", "object_id"])
     holders = {row.object_id: row.id for row in rows}

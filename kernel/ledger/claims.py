@@ -12,6 +12,7 @@ from sqlalchemy import BindParameter, ColumnElement, Connection, Select, bindpar
 from kernel.ledger.states import NEXT, OPEN, State
 from kernel.records import Action
 from kernel.store import Store, bulk
+from kernel.store.columns import among
 from kernel.store.tables import attempt, binding, delivery
 
 
@@ -289,10 +290,10 @@ def sent_fields(conn: Connection, store: Store, binding_ids: Sequence[str]) -> d
 
 
 def _among(states: Sequence[State]) -> str:
-    return f"t.state IN ({','.join(repr(str(state)) for state in states)})"
+    return f"({among(*states, table='t')})"
 
 
-_OPEN, _PENDING = _among(OPEN), _among((*OPEN, *NEXT))
+_OPEN, _NEXT, _PENDING = _among(OPEN), _among(NEXT), _among((*OPEN, *NEXT))
 _ANSWERED = "coalesce((SELECT s.updated_at FROM target_state s WHERE s.binding_id = t.binding_id), 0)"
 _GIVEN_UP = f"(t.state = 'DEAD' AND t.cause = 'unknown_outcome' AND t.sent_at > {_ANSWERED})"
 
@@ -303,7 +304,7 @@ def _keys(body: dict[str, Any]) -> list[str]:
 
 def has_next(conn: Connection, binding_ids: list[str]) -> set[str]:
     """The bindings for which a newer plan stands ready."""
-    condition = "AND t.state IN ('PLANNED','WAITING','HELD')"
     return {
-        row.binding_id for row in bulk.select_in(conn, delivery, "binding_id", binding_ids, ["binding_id"], condition)
+        row.binding_id
+        for row in bulk.select_in(conn, delivery, "binding_id", binding_ids, ["binding_id"], f"AND {_NEXT}")
     }

@@ -11,8 +11,9 @@ from sqlalchemy import Connection
 
 from kernel.errors import ThroughlineError
 from kernel.ids import beside, content_hash, derived_id, new_id
-from kernel.ledger.states import State
+from kernel.ledger.states import NEXT, State
 from kernel.store import Raced, Store, bulk
+from kernel.store.columns import among
 from kernel.store.tables import binding, delivery, golden
 
 
@@ -119,9 +120,7 @@ def supersede(conn: Connection, run_id: str, binding_ids: Sequence[str]) -> int:
     """End the unsent plans of these bindings."""
     if not binding_ids:
         return 0
-    old = bulk.select_in(
-        conn, delivery, "binding_id", binding_ids, ["id", "state"], "AND t.state IN ('PLANNED','WAITING','HELD')"
-    )
+    old = bulk.select_in(conn, delivery, "binding_id", binding_ids, ["id", "state"], f"AND ({among(*NEXT, table='t')})")
     rows = [
         {"state": State.SUPERSEDED, "cause": "newer_plan", "settled_run": run_id, "id": row.id, "was_state": row.state}
         for row in old

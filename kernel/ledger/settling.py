@@ -28,6 +28,7 @@ class Settled:
     status: int | None = None
     request_id: str = ""
     vendor_id: str | None = None
+    object_id: str | None = None  # of that vendor id, where it is known already
     fields: dict[str, Any] | None = None  # the binding's new target state
     present: bool = True  # the object exists at the target
     not_before: int = 0
@@ -137,7 +138,7 @@ def _write_bindings(
         [
             {
                 "vendor_id": r.vendor_id,
-                "object_id": object_id(connection, resource, str(r.vendor_id)),
+                "object_id": r.object_id or object_id(connection, resource, str(r.vendor_id)),
                 "id": r.claimed.binding_id,
             }
             for r in learned

@@ -158,9 +158,9 @@ class Account:
             ask = Ask(ask.need, ask.need, ask.priority)  # the probe is one call
         self.queue.pop(worker, None)
         amounts = {limit.called: self._amount(limit, worker, ask, now) for limit in self.limits}
-        term = min((self._term(limit, now) for limit in self.limits if not _at_once(limit)), default=10 * SECOND)
         places = {limit.called: amounts[limit.called] for limit in self.limits if _at_once(limit)}
         windows = {name: n for name, n in amounts.items() if n and name not in places}
+        term = min((self._term(limit, now) for limit in self.limits if limit.called in windows), default=10 * SECOND)
         if windows:
             self.open[slice] = _Slice(now, now + term, windows)
         self._place(worker, places, now)

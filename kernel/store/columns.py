@@ -45,3 +45,12 @@ def packed_column(name: str) -> Column[bytes]:
 def partial_index(name: str | None, *columns: str, where: str, unique: bool = False) -> Index:
     """An index of only those rows that a condition picks."""
     return Index(name, *columns, unique=unique, sqlite_where=text(where), postgresql_where=text(where))
+
+
+def among(*states: str, table: str = "") -> str:
+    """The condition that a row is in one of some states, the same text in an index and in what is looked up by it.
+
+    Not as IN: for three values or more SQLite would build a set of them anew with every row that an index is asked about.
+    """
+    column = f"{table}.state" if table else "state"
+    return " OR ".join(f"{column} = '{state}'" for state in states)

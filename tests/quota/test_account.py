@@ -164,6 +164,17 @@ def test_only_a_person_may_try_while_the_day_is_over() -> None:
     assert isinstance(grant(account, START), Granted)
 
 
+def test_a_block_lasts_as_long_as_the_limits_it_holds_something_of_allow() -> None:
+    limits = (Limit(100, 10.0), Limit(4, 1.0, name="search", only="/search$"))
+    account = Account(limits=limits)
+    short, search = (limit.called for limit in limits)
+    plain = account.grant("w", Ask({short: 1, search: 0}, {short: 8, search: 0}, Priority.RUNS), "one", START)
+    both = account.grant("w", Ask({short: 1, search: 1}, {short: 8, search: 8}, Priority.RUNS), "two", START)
+    assert isinstance(plain, Granted)
+    assert isinstance(both, Granted)
+    assert (plain.term, both.term) == (SECOND // 2, SECOND // 20)
+
+
 def test_an_account_is_read_back_as_it_was_written() -> None:
     account = Account(limits=(Limit(5, 10.0), Limit(9, kind=Kind.CONCURRENT, name="c")))
     spend(account, START, 2)

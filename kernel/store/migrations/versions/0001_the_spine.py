@@ -231,24 +231,24 @@ def upgrade() -> None:
         "delivery",
         ["wait_on"],
         unique=False,
-        sqlite_where=sa.text("state IN ('WAITING','HELD')"),
-        postgresql_where=sa.text("state IN ('WAITING','HELD')"),
+        sqlite_where=sa.text("wait_on IS NOT NULL"),
+        postgresql_where=sa.text("wait_on IS NOT NULL"),
     )
     op.create_index(
         "uq_delivery_next",
         "delivery",
         ["binding_id"],
         unique=True,
-        sqlite_where=sa.text("state IN ('PLANNED','WAITING','HELD')"),
-        postgresql_where=sa.text("state IN ('PLANNED','WAITING','HELD')"),
+        sqlite_where=sa.text("state = 'PLANNED' OR state = 'WAITING' OR state = 'HELD'"),
+        postgresql_where=sa.text("state = 'PLANNED' OR state = 'WAITING' OR state = 'HELD'"),
     )
     op.create_index(
         "uq_delivery_open",
         "delivery",
         ["binding_id"],
         unique=True,
-        sqlite_where=sa.text("state IN ('INFLIGHT','UNKNOWN','RECONCILING')"),
-        postgresql_where=sa.text("state IN ('INFLIGHT','UNKNOWN','RECONCILING')"),
+        sqlite_where=sa.text("state = 'INFLIGHT' OR state = 'UNKNOWN' OR state = 'RECONCILING'"),
+        postgresql_where=sa.text("state = 'INFLIGHT' OR state = 'UNKNOWN' OR state = 'RECONCILING'"),
     )
     op.create_table(
         "dirty",
@@ -325,8 +325,7 @@ def upgrade() -> None:
         sa.Column("entity", sa.String(length=200), nullable=False),
         sa.Column("component", sa.String(length=32), nullable=False),
         sa.Column("seen", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("hash", "kind", "entity", name=op.f("pk_match_key")),
-        sqlite_with_rowid=False,
+        sa.PrimaryKeyConstraint("hash", name=op.f("pk_match_key")),
     )
     op.create_table(
         "member",
