@@ -54,9 +54,8 @@ class IngestJob:
         for _ in looking(lambda: self._state(job)["state"] in _ENDED, self._http.clock, self._http.connection):
             yield JobStep(job)
         known = self._results(job, rows)
-        yield JobStep(
-            job, [each for each in known if each[1].error]
-        )  # together: what is tried again goes together, too
+        # What failed comes in one step: what is tried again together may go by a job again.
+        yield JobStep(job, [each for each in known if each[1].error])
         applied = [each for each in known if not each[1].error]
         for start in range(0, len(applied), PART):
             part = applied[start : start + PART]
