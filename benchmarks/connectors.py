@@ -42,6 +42,7 @@ TARGET = 60  # µs CPU a record above bare HTTP
 HEAD = "## What a connector costs\n"
 _ONE_BY_ONE = 10  # where each record is a request, a tenth of the records is enough
 _AT_ONCE = 20  # records that fit into the shortest limit
+WRITES = ("write", "bulk write")
 _COLUMNS = ("connector", "records", "requests", "bare µs", "ours µs", "above", "target")
 
 
@@ -79,7 +80,7 @@ class Cost:
 
 
 def jobs() -> list[tuple[str, str]]:
-    """(system, job) of every system that is reached over HTTP: read, write, and read by its bulk road."""
+    """(system, job) of every system that is reached over HTTP: read, write, and both by its bulk road."""
     found = []
     for system, practice in find_practices().items():
         if system not in find_simulators():
@@ -88,7 +89,7 @@ def jobs() -> list[tuple[str, str]]:
         if main is not None and main.readable:
             found += [(system, "read")] + ([(system, "bulk read")] if main.bulk else [])
         if main is not None and main.write is not None:
-            found.append((system, "write"))
+            found += [(system, "write")] + ([(system, "bulk write")] if main.write.bulk else [])
     return found
 
 
@@ -98,7 +99,7 @@ def record(system: str, job: str, records: int, into: Path) -> None:
     with grounds(system, transport=recorder) as g:
         g.practice.paged(large=True)
         resource = g.practice.main
-        if job == "write":
+        if job in WRITES:
             count = records // _ONE_BY_ONE if g.spec(resource).batch_size == 1 else records
         else:
             count = records
@@ -110,7 +111,7 @@ def record(system: str, job: str, records: int, into: Path) -> None:
         connector.close()
         connector = g.open(settings)
         kept = Recording(_plain(settings), g.clock.now())
-        items = _items(system, resource, count) if job == "write" else []
+        items = _items(system, resource, count) if job in WRITES else []
         recorder.exchanges.clear()
         kept.records = _do(connector, job, resource, items)
         assert kept.records >= count, f"{system} {job}: {kept.records} of {count}"
@@ -125,10 +126,16 @@ def _plain(settings: dict[str, Any]) -> dict[str, Any]:
 
 def _do(connector: Connector, job: str, resource: str, items: Sequence[WriteItem]) -> int:
     """The job; how many records it was of."""
-    if job != "write":
+    if job not in WRITES:
         return sum(len(page.records) for page in connector.read(resource, None))
     spec = connector.resources[resource].write
     assert spec is not None
+    if job == "bulk write":
+        assert spec.bulk is not None
+        return sum(
+            _write_job(connector, resource, part)
+            for part in (items[at : at + spec.bulk.batch_size] for at in range(0, len(items), spec.bulk.batch_size))
+        )
     done = 0
     for start in range(0, len(items), spec.batch_size):
         if start % _AT_ONCE < spec.batch_size:
@@ -137,6 +144,12 @@ def _do(connector: Connector, job: str, resource: str, items: Sequence[WriteItem
             assert outcome.error is None, f"{connector.system}: {outcome.error}"
             done += 1
     return done
+
+
+def _write_job(connector: Connector, resource: str, items: Sequence[WriteItem]) -> int:
+    told = [outcome for step in connector.write_job(resource, items) for _, outcome in step.outcomes]
+    assert all(outcome.error is None for outcome in told)
+    return len(told)
 
 
 def _items(system: str, resource: str, count: int) -> list[WriteItem]:
@@ -154,7 +167,7 @@ def measure(system: str, job: str, recording: Path, *, bare: bool) -> float:
         return _bare(base, told)
     resource = find_practices()[system].main
     connector = open_connector(connector_for(system), told.settings, connection="bench", clock=StillClock(told.at))
-    items = _items(system, resource, told.records) if job == "write" else []
+    items = _items(system, resource, told.records) if job in WRITES else []
     told.exchanges.clear()
     gc.collect()
     began = time.process_time()
