@@ -104,8 +104,7 @@ golden = Table(
 match_key = Table(
     "match_key",
     metadata,
-    # Of entity, kind and value, so it alone is the key. Hashes come in no order: the less lies beside them in their index,
-    # the fewer pages a batch writes, so this table keeps its row id.
+    # It comes in no order: with a row id only hashes stand in the index that a batch writes all over. Of entity, kind and value.
     _id("hash", primary_key=True),
     _name("kind"),
     _name("entity"),
