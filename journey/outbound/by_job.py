@@ -87,6 +87,7 @@ def _follow(shard: Shard, batch: Sequence[Claimed], left: set[int], kept: Kept |
         if not job:
             job = step.job
             _keep(shard, Kept(job, [each.id for each in batch]))
+            shard.lease.renew()  # with the next step records leave: not those of a worker that another has replaced
         told = [(place, outcome) for place, outcome in step.outcomes if place in left]
         left -= {place for place, _ in told}
         failpoint("job.told")

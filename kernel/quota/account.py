@@ -123,7 +123,7 @@ class Account:
         self._settle(told, now)
         self._place(told.worker, {limit.called: told.flying for limit in self.limits if _at_once(limit)}, now)
         for each in told.told:
-            self._correct(each, now)
+            self._correct(each, now, since=now - told.ago)
         self.lower()
         if told.failures:
             self.circuit.failed(now, told.failures)
@@ -265,8 +265,11 @@ class Account:
         else:
             self.slots.pop(worker, None)
 
-    def _correct(self, told: Told, now: int) -> None:
-        """Others use the account, too: what is left by the vendor's word can only be less than by our count."""
+    def _correct(self, told: Told, now: int, since: int) -> None:
+        """Others use the account, too: what is left by the vendor's word can only be less than by our count.
+
+        `since`: when it was told; a worker that was idle for a day brings yesterday's word.
+        """
         limit = next((one for one in self.limits if one.called == told.limit), None)
         if limit is None:
             return
@@ -277,7 +280,9 @@ class Account:
         beyond = limit.calls - self.used(limit, now) - max(told.left, 0)
         if beyond > 0:
             full_in = int(told.full_in * SECOND) if told.full_in is not None else limit.length
-            self.others[limit.called] = (now + min(max(full_in, limit.grain), limit.length, _TRUSTED), beyond)
+            until = since + min(max(full_in, limit.grain), limit.length, _TRUSTED)
+            if until > now:
+                self.others[limit.called] = (until, beyond)
 
     def _refuse(self, after: int | None, cause: str, now: int) -> None:
         until, times, _ = self.block

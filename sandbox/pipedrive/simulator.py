@@ -20,7 +20,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from sandbox.pipedrive import objects
 from sandbox.pipedrive.objects import FIELDS, KINDS, OWNER, blank, named, old_stamp, stamp
 from sandbox.simulator import Simulator, answer
-from sandbox.state import Json, State
+from sandbox.state import SECOND, Json, State
 
 Handler = Callable[[Request], Awaitable[Response]]
 LIST, SEARCH, WRITE, ONE = 10, 20, 5, 1
@@ -40,6 +40,7 @@ class PipedriveSimulator(Simulator):
         self.page = 500
         self.daily, self.left = 150_000, 150_000
         """The company's tokens for a day, and what is left of them."""
+        self._day = self._today()
         self.refresh_token = "sandbox-pipedrive-refresh"
         if self.state.get("users", str(OWNER)) is None:
             self.state.put("users", str(OWNER), objects.user(OWNER, self.state.now()))
@@ -153,6 +154,8 @@ class PipedriveSimulator(Simulator):
             resource = request.url.path.split("/v1/")[-1].split("/v2/")[-1].split("/")[0]
             if resource in self.forbidden:
                 return self.error(403, "", "Scope and URL mismatch")
+            if self._day != (today := self._today()):
+                self._day, self.left = today, self.daily
             if self.left < price:
                 self.left = 0
                 return self.error(429, "", "Daily API token budget is exceeded")
@@ -162,6 +165,10 @@ class PipedriveSimulator(Simulator):
             return found
 
         return paid
+
+    def _today(self) -> int:
+        """Midnight of the data centre fills the budget again; taken as UTC's (from memory)."""
+        return self.state.now() // (86_400 * SECOND)
 
     def _headers(self) -> dict[str, str]:
         burst = {"x-ratelimit-limit": "80", "x-ratelimit-remaining": "79", "x-ratelimit-reset": "2"}

@@ -100,7 +100,7 @@ class Vendors:
                 continue
             practice = self._practices[name] = find_practices()[name](self.box[name], folder)
             if name == "pipedrive":
-                self.box[name].left = 10**9  # type: ignore[attr-defined]  # tokens of a day: quotas are tests/quota's
+                self.box[name].daily = self.box[name].left = 10**9  # type: ignore[attr-defined]  # quotas are tests/quota's
             settings = practice.settings()
             opened = open_connector(connector_for(name), settings, connection=f"{name}_main", clock=pace)
             practice.prepare(opened)

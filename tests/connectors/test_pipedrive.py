@@ -145,6 +145,9 @@ def test_a_spent_day_waits_and_a_burst_is_waited_for(crm: Connector, sim: Pipedr
         list(crm.read("users", None))
     assert spent.value.cause == "daily_budget"
     assert spent.value.at - crm.http.clock.now() > 3_000_000_000
+    sim.state.clock = crm.http.clock.now
+    crm.http.clock.sleep(86_400)
+    assert list(crm.read("users", None))  # another day, another budget
 
 
 def test_the_day_that_ends_in_a_batch_leaves_the_rest_unsent(crm: Connector, sim: PipedriveSimulator) -> None:
