@@ -29,7 +29,7 @@ from rich.console import Console
 from benchmarks.measuring import JobFailed
 from benchmarks.replay import AGAIN, Recorder, Recording
 from connectors import connector_for, open_connector
-from connectors.base import Connector
+from connectors.base import Connector, WriteClass
 from console.conformance.ground import Ground, grounds
 from kernel.clock import SECOND
 from kernel.records import WriteItem
@@ -100,7 +100,9 @@ def record(system: str, job: str, records: int, into: Path) -> None:
         g.practice.paged(large=True)
         resource = g.practice.main
         if job in WRITES:
-            count = records // _ONE_BY_ONE if g.spec(resource).batch_size == 1 else records
+            spec = g.spec(resource)
+            alone = spec.batch_size == 1 or spec.write_class is WriteClass.SEARCH_FIRST
+            count = records // _ONE_BY_ONE if alone else records
         else:
             count = records
             for _ in range(0, records, 1000):
