@@ -315,6 +315,38 @@ def test_a_kill_anywhere_sends_nothing_of_what_is_too_much(
     assert _asked(full).facts["waiting"] == full.states()["HELD"] == 8
 
 
+@pytest.mark.parametrize("point", ["approval", "pause", "resume"])
+@pytest.mark.parametrize("when", ["before_commit", "committed"])
+def test_whoever_dies_deciding_has_decided_or_has_not(full: World, point: str, when: str) -> None:
+    _leave(full, 8)
+    full.run()
+    question = _asked(full)
+    deeds = {
+        "approval": lambda: _release(full, question),
+        "pause": lambda: pausing.pause(full.store, "crm.contacts", ["test"], ["crm", "shop"], "eva", "maintenance"),
+        "resume": lambda: pausing.resume(full.store, "crm.contacts", "eva"),
+    }
+    if point == "resume":
+        deeds["pause"]()
+    open_before = _open(full)
+
+    def strike(name: str) -> None:
+        if name == f"{point}.{when}":
+            raise Killed
+
+    failpoints.install(strike)
+    try:
+        with pytest.raises(Killed):
+            deeds[point]()
+    finally:
+        failpoints.install(None)
+    full.clock.at += 61_000_000
+    decided = {"approval": -1, "pause": 1, "resume": -1}[point] if when == "committed" else 0
+    assert _open(full) == open_before + decided
+    deeds[point]()  # again, as whoever saw no answer does
+    assert _open(full) == open_before + {"approval": -1, "pause": 1, "resume": -1}[point]
+
+
 def _restart(full: World, what: str) -> None:
     """The same cause anew: what was held is superseded by what comes next."""
     if what == "changes":
