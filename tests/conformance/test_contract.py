@@ -1,7 +1,7 @@
 """What connectors send and simulators answer while they are held to the kit, beside the vendors' own contracts.
 
 HubSpot: every request body and every good answer by its OpenAPI files. Stripe: every parameter sent is one its OpenAPI
-names for that operation. Salesforce: every field written or asked for stands in a recorded describe. Shopify's documents
+names for that operation. Zendesk: the kinds of fields that another product writes. Salesforce: every field written or asked for stands in a recorded describe. Shopify's documents
 and answers are validated against its schema in tests/sandbox. What the contracts are known to get wrong stands below.
 """
 
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import jsonschema
 import orjson
 
 from console.conformance.ground import grounds
@@ -143,3 +144,23 @@ def test_salesforce_fields_are_in_the_recorded_describes(real: Path) -> None:
 def _described(path: Path) -> list[dict[str, Any]]:
     fields: list[dict[str, Any]] = orjson.loads(path.read_bytes())["fields"]
     return fields
+
+
+def test_zendesk_fields_have_the_kinds_that_others_write(real: Path) -> None:
+    """Zendesk publishes no contract here; another product's list of what it writes says the kind of each field."""
+    told = orjson.loads((real / "zendesk" / "contract" / "writable_fields_multiwoven.json").read_bytes())
+    kinds = {each["name"]: each["json_schema"] for each in told["streams"]}
+    checked, wrong = 0, set()
+    for request, _ in exchanged("zendesk", ("users", "tickets")):
+        if request.method not in ("POST", "PUT") or not request.content:
+            continue
+        for name, held in orjson.loads(request.content).items():
+            schema = kinds.get(name if name.endswith("s") else f"{name}s")
+            for one in held if isinstance(held, list) else [held]:
+                if schema is not None:
+                    known = {key: value for key, value in one.items() if value is not None}  # null empties a field
+                    faults = jsonschema.Draft202012Validator(schema).iter_errors(known)
+                    wrong |= {f"{name}: {fault.json_path}: {fault.message}"[:200] for fault in faults}
+                    checked += len(known.keys() & schema["properties"].keys())
+    assert wrong == set()
+    assert checked > 20
