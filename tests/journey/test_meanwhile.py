@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import pytest
@@ -14,16 +14,17 @@ from dead_letter import deciding, inspecting, parking
 from dead_letter.deciding import Mode
 from dead_letter.inspecting import Filter
 from dead_letter.parking import Letter
-from journey import runs
+from journey import pausing, runs
 from journey.dirty import mark_rows
 from journey.outbound import planning
+from journey.outbound.delivering import deliver
 from kernel.clock import SECOND
 from kernel.errors import Park, Unknown
 from kernel.ids import new_id
-from kernel.leases import TERM
+from kernel.leases import TERM, Held
 from kernel.ledger import plans
 from kernel.ledger.states import State
-from kernel.records import WriteItem
+from kernel.records import WriteItem, WriteOutcome
 from kernel.store import bulk
 from kernel.store.tables import delivery, dirty, golden, target_state
 from tests.journey.conftest import World, route
@@ -115,6 +116,60 @@ def test_a_worker_that_was_thought_lost_and_ends_beside_its_successor_breaks_no_
             _change(world, bob, state=State.SUPERSEDED, settled_run=slow.run_id)
             going_on.close()
     assert (run.counts.outbound.planned, run.counts.outbound.superseded) == (1, 1)
+
+
+def test_a_plan_is_made_again_where_another_worker_sent_what_it_undoes(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _written(world)
+    here = (world.store, "crm.contacts")
+    pausing.pause(*here, ["test"], ["crm", "shop"], "eva", "so that it is planned and not sent")
+    world.shop.put("customers", "1", last="Archer")
+    world.run()
+    pausing.resume(*here, "eva")
+    world.shop.put("customers", "1", last="Lee")
+    look, sent = planning.Scene, []
+
+    def beside(*args: Any) -> Any:
+        scene = look(*args)
+        if not sent:
+            other = world.context()
+            with runs.recorded(other, "replay", None):
+                sent.append(deliver(other, "crm", "contacts"))
+        return scene
+
+    monkeypatch.setattr(planning, "Scene", beside)
+    world.run()
+    assert sent
+    assert [person["lastname"] for person in world.crm.all("contacts")] == ["Lee"]
+
+
+def test_an_answer_that_comes_when_another_worker_took_over_changes_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.routes = [route("contact", "crm.contacts")]
+    world.shop.put("customers", "1", email="ann@acme.io", first="Ann", last="Lee")
+    write, met = world.crm.write, []
+
+    def slow(resource: str, batch: Sequence[WriteItem]) -> Any:
+        if met:
+            return write(resource, batch)
+        world.clock.at += 2 * TERM
+        other = world.context()
+        met.append(other)
+        with runs.recorded(other, "replay", None):
+            deliver(other, "crm", "contacts")
+        return [WriteOutcome(error=Park("refused", cause="refused_by_target")) for _ in batch]
+
+    monkeypatch.setattr(world.crm, "write", slow)
+    with suppress(Held):
+        world.run()
+    assert met
+    assert world.states() == {"UNKNOWN": 1}  # as the other left it: the request may have been applied
+    assert world.rows("dead_letter") == []
+    world.clock.at += 2 * TERM
+    world.run()
+    assert world.states() == {"APPLIED": 1}
 
 
 @pytest.mark.parametrize("asked", [False, True])

@@ -227,7 +227,7 @@ MUTANTS = (
         "a plan is written although what it was made beside has moved",
         "journey/outbound/planning.py",
         [("if claims.pending(conn, scene.ids) != scene.pending:", "if False:")],
-        _simulation("A", 3000),
+        _test("tests/journey/test_meanwhile.py", "-k", "sqlite and undoes"),
     ),
     Mutant(
         "K7",
@@ -306,8 +306,11 @@ MUTANTS = (
         "K6",
         "a late answer is written although another worker took over",
         "kernel/ledger/settling.py",
-        [('    where = ["id", "was_fence", "was_state"]\n', '    where = ["id"]\n')],
-        _simulation("A", 3000),
+        [
+            ('            "was_fence": r.claimed.fence,\n            "was_state": was,\n', ""),
+            ('    where = ["id", "was_fence", "was_state"]\n', '    where = ["id"]\n'),
+        ],
+        _test("tests/journey/test_meanwhile.py", "-k", "sqlite and took_over"),
     ),
     Mutant(
         "G1",

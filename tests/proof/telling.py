@@ -40,6 +40,7 @@ def table(figures: Mapping[str, Any]) -> str:
     """The Markdown between the marks."""
     rows = [f"| {words} | {_shown(figures[name])} |" for name, words in KEYS.items()]
     told = f"{figures['date']}, {figures['machine']}; {figures['seconds']} seconds, Python {figures['versions']['python']}."
+    told += f" {', '.join(kept)} as measured before." if (kept := figures.get("kept")) else ""
     return "\n".join([told, "", "| figure | measured |", "|---|---:|", *rows])
 
 
