@@ -89,9 +89,8 @@ def count(conn: Connection, run_id: str, sync: str | None, before: Opening, out:
     """Planned is what was pending plus what is new; ended is what this run, and those beside it, ended meanwhile."""
     by_us, settled = _by_these(run_id, sync, or_(run.c.id.in_(before.beside), run.c.number >= before.number))
     letters = select(dead_letter.c.about).where(dead_letter.c.kind == "delivery")
-    apart = or_(
-        delivery.c.state == State.DEAD, and_(by_us, delivery.c.id.in_(letters))
-    )  # one by one, the others as sums
+    # What a replay may have taken up is told one by one, all else as sums.
+    apart = or_(delivery.c.state == State.DEAD, and_(by_us, delivery.c.id.in_(letters)))
     one = (case((apart, delivery.c.id), else_="").label("id"), case((apart, delivery.c.fence), else_=0).label("fence"))
     kinds = (delivery.c.state, *_flags(by_us, settled), *one)
     query = select(*kinds, func.count().label("n"))

@@ -144,6 +144,16 @@ class Box:
         """The base URL of a system's simulator."""
         return self._served[system].simulator.base_url
 
+    def blank(self, system: str) -> Simulator:
+        """A new account behind the same port: starting a server for every test costs too much."""
+        simulator = self[system]
+        url = simulator.base_url
+        simulator.state.close()
+        simulator.__dict__.clear()
+        type(simulator).__init__(simulator)
+        simulator.base_url = url
+        return simulator
+
     def stop(self) -> None:
         """End all servers and close the journals."""
         for served in self._served.values():

@@ -102,16 +102,10 @@ class Ground:
         self.fresh()
 
     def fresh(self) -> None:
-        """A new account behind the same port: starting a server for every check costs too much."""
+        """A new account for every check."""
         self.close()
         self._resources: Mapping[str, Resource] | None = None
-        sim = self._box[self.system] if self._box is not None else None
-        if sim is not None:
-            url = sim.base_url
-            sim.state.close()
-            sim.__dict__.clear()
-            type(sim).__init__(sim)
-            sim.base_url = url
+        sim = self._box.blank(self.system) if self._box is not None else None
         self.sim: Any = sim
         self.clock = Clock(sim.state if sim is not None else None)
         self.practice: Practice = _practice(self.system)(sim, self._folder)

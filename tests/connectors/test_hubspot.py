@@ -27,11 +27,8 @@ def box() -> Iterator[Box]:
 
 @pytest.fixture
 def vendor(box: Box) -> Simulator:
-    simulator = box["hubspot"]
+    simulator = box.blank("hubspot")
     assert isinstance(simulator, Simulator)
-    simulator.__dict__.clear()
-    Simulator.__init__(simulator)  # a new account behind the same port: starting a server per test costs too much
-    simulator.base_url = f"http://127.0.0.1:{box.ports['hubspot']}"
     return simulator
 
 

@@ -30,11 +30,8 @@ def box() -> Iterator[Box]:
 
 @pytest.fixture
 def vendor(box: Box) -> Simulator:
-    simulator = box["salesforce"]
+    simulator = box.blank("salesforce")
     assert isinstance(simulator, Simulator)
-    simulator.__dict__.clear()
-    Simulator.__init__(simulator)  # a new org behind the same port: starting a server per test costs too much
-    simulator.base_url = f"http://127.0.0.1:{box.ports['salesforce']}"
     return simulator
 
 

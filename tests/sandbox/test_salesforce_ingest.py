@@ -32,11 +32,8 @@ def box() -> Iterator[Box]:
 
 @pytest.fixture
 def vendor(box: Box) -> Salesforce:
-    simulator = box["salesforce"]
+    simulator = box.blank("salesforce")
     assert isinstance(simulator, Salesforce)
-    simulator.__dict__.clear()
-    Salesforce.__init__(simulator)
-    simulator.base_url = f"http://127.0.0.1:{box.ports['salesforce']}"
     simulator.ingest.looks = 0
     return simulator
 
